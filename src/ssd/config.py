@@ -1,0 +1,391 @@
+"""params.yaml as frozen dataclasses, read strictly: what is not exactly right stops before any work.
+
+Departures from PyYAML: floats follow YAML 1.2 (`1e-05`, which `dvc exp run -S` writes, is a number and not a
+string), only `true` and `false` are booleans, and a key given twice is an error.
+"""
+
+import dataclasses
+import math
+import re
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """Bound of a number: value >= bound."""
+
+    bound: float
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` keeps the bound."""
+        return value >= self.bound
+
+    def __str__(self) -> str:
+        return f">= {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """Bound of a number: value <= bound."""
+
+    bound: float
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` keeps the bound."""
+        return value <= self.bound
+
+    def __str__(self) -> str:
+        return f"<= {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Above:
+    """Bound of a number: value > bound."""
+
+    bound: float
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` keeps the bound."""
+        return value > self.bound
+
+    def __str__(self) -> str:
+        return f"> {self.bound:g}"
+
+
+Count = Annotated[int, AtLeast(0)]
+Positive = Annotated[int, AtLeast(1)]
+Fraction = Annotated[float, AtLeast(0), AtMost(1)]
+NotNegative = Annotated[float, AtLeast(0)]
+AboveZero = Annotated[float, Above(0)]
+Repair = Literal["repair", "error"]
+Drop = Literal["drop", "error"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A drawn data set: how many pictures, from which seed."""
+
+    train_images: Positive
+    val_images: Positive
+    seed: Count
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The tutorial's zip of MindRecord files; `sha256` may be empty, then the digest is printed."""
+
+    url: str
+    sha256: str | None
+
+    def __post_init__(self) -> None:
+        if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"sha256: expected 64 hexadecimal digits in lower case, got {self.sha256!r}")
+
+
+@dataclass(frozen=True)
+class Coco:
+    """A COCO-format data set on this machine: directories or zips of images, annotation files or members of zips."""
+
+    train_images: str | None
+    train_annotations: str | None
+    val_images: str | None
+    val_annotations: str | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Where the data comes from; only the section that `source` names is used."""
+
+    source: Literal["sample", "archive", "coco"]
+    sample: Sample
+    archive: Archive
+    coco: Coco
+
+    def __post_init__(self) -> None:
+        if self.source == "coco":
+            empty = [name for name, value in vars(self.coco).items() if value is None]
+            if empty:
+                raise ValueError(f"coco.{empty[0]}: expected a path, because source is coco; got nothing")
+
+
+@dataclass(frozen=True)
+class Mindrecord:
+    """Rules for annotations that are not as they should be: `repair`, `drop` or `error`, always counted."""
+
+    box_beyond_image: Repair
+    box_without_area: Drop
+    unknown_category: Drop
+    unreadable_image: Drop
+    images_per_file: Positive
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The default boxes, by value: one step and one list of ratios a feature map, one size more than maps.
+
+    `steps` are pixels of the network's input, `sizes` fractions of it.
+    """
+
+    steps: tuple[AboveZero, ...]
+    sizes: tuple[AboveZero, ...]
+    ratios: tuple[tuple[AboveZero, ...], ...]
+    large_square: Literal["second", "last"]
+
+    def __post_init__(self) -> None:
+        maps = len(self.steps)
+        if len(self.ratios) != maps:
+            raise ValueError(f"ratios: expected {maps} lists, one a step, got {len(self.ratios)}")
+        if len(self.sizes) != maps + 1:
+            raise ValueError(f"sizes: expected {maps + 1} values, one more than steps, got {len(self.sizes)}")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """How ground truth becomes what the network is trained towards."""
+
+    iou_threshold: Annotated[float, Above(0), AtMost(1)]
+    variance_centre: AboveZero
+    variance_size: AboveZero
+
+    @property
+    def variances(self) -> tuple[float, float]:
+        """The divisors of encoded centres and sizes."""
+        return self.variance_centre, self.variance_size
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network: SSD300 on VGG16, its channels scaled by `width`."""
+
+    input_size: Literal[300]
+    width: Annotated[float, Above(0), AtMost(4)]
+    batch_norm: bool
+    heads: Literal["separable", "conv"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Element-wise sigmoid focal loss (Lin et al. 2017) and the weight of the box loss beside it."""
+
+    focal_alpha: Fraction
+    focal_gamma: NotNegative
+    box_weight: NotNegative
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Chances and ranges of the random changes to a training image; all zero: none."""
+
+    crop: Fraction
+    mirror: Fraction
+    colour: Fraction
+    brightness: Fraction
+    contrast: Fraction
+    saturation: Fraction
+
+
+@dataclass(frozen=True)
+class Train:
+    """Optimisation: momentum with a linear warm-up and a cosine to the end."""
+
+    seed: Count
+    epochs: Positive
+    batch_size: Positive
+    lr_start: NotNegative
+    lr_max: AboveZero
+    lr_end: NotNegative
+    warmup_epochs: NotNegative
+    momentum: Annotated[float, AtLeast(0), AtMost(1)]
+    weight_decay: NotNegative
+    workers: Positive
+
+    def __post_init__(self) -> None:
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs: expected at most epochs ({self.epochs}), got {self.warmup_epochs:g}"
+            )
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """From the network's outputs to detections."""
+
+    batch_size: Positive
+    min_score: Fraction
+    candidates_per_class: Positive
+    nms_iou: Fraction
+    detections_per_image: Positive
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page shows."""
+
+    title: str
+    photos: Positive
+    min_score: Fraction
+
+
+@dataclass(frozen=True)
+class Params:
+    """All of params.yaml."""
+
+    dataset: Dataset
+    mindrecord: Mindrecord
+    anchors: Anchors
+    targets: Targets
+    model: Model
+    loss: Loss
+    augment: Augment
+    train: Train
+    evaluate: Evaluate
+    report: Report
+
+
+Sections = TypeVar("Sections")
+
+
+def load_params(path: str | Path, sections: type[Sections]) -> Sections:
+    """The declared sections of a parameter file, after all of it was checked.
+
+    Args:
+        path: the YAML file.
+        sections: a dataclass whose fields are some of the fields of `Params`: what a stage declares in
+            dvc.yaml. The others are checked too, and not handed out.
+
+    Raises:
+        ValueError: one sentence with the file, the key, what was expected and what was found.
+    """
+    params = check_params(_read_yaml(Path(path)), str(path))
+    return sections(**{field.name: getattr(params, field.name) for field in dataclasses.fields(sections)})  # type: ignore[arg-type]
+
+
+def check_params(tree: Any, address: str) -> Params:
+    """`tree`, as read from YAML, as `Params`; errors begin with `address`."""
+    return _build(Params, tree, address)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's scalars, and no key twice."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0].rsplit(":", 1)[1] not in ("float", "int", "bool", "timestamp")]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first))
+
+
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))
+
+
+def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"expected a name as key, got {key!r}", key_node.start_mark
+            )
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key} is given twice", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; run from the project's folder") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected UTF-8 text, got a byte that is not ({error.reason} at {error.start})"
+        ) from None
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        raise ValueError(f"{path}:{where} not YAML: {getattr(error, 'problem', None) or error}") from None
+
+
+def _build(kind: Any, value: Any, address: str) -> Any:
+    """`value` as `kind`, or a ValueError that begins with `address`."""
+    if dataclasses.is_dataclass(kind):
+        return _build_section(kind, value, address)
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list) or not value:
+            raise ValueError(f"{address}: expected a list, got {value!r}")
+        element = typing.get_args(kind)[0]
+        return tuple(_build(element, item, f"{address}[{index}]") for index, item in enumerate(value))
+    return _build_scalar(kind, value, address)
+
+
+def _build_section(kind: Any, value: Any, address: str) -> Any:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    if not isinstance(value, dict):
+        raise ValueError(f"{address}: expected a section with the keys {', '.join(hints)}; got {value!r}")
+    for key in value:
+        if key not in hints:
+            raise ValueError(f"{address}: unknown key {key}; known: {', '.join(sorted(hints))}")
+    missing = [key for key in hints if key not in value]
+    if missing:
+        raise ValueError(f"{address}: missing key {missing[0]}; expected: {', '.join(sorted(hints))}")
+    separator = ": " if kind is Params or ": " not in address else "."
+    fields = {key: _build(hint, value[key], f"{address}{separator}{key}") for key, hint in hints.items()}
+    try:
+        return kind(**fields)
+    except ValueError as error:
+        raise ValueError(f"{address}{separator}{error}") from None
+
+
+def _build_scalar(kind: Any, value: Any, address: str) -> Any:
+    base, *bounds = typing.get_args(kind) if typing.get_origin(kind) is Annotated else (kind,)
+    if typing.get_origin(base) is Literal:
+        choices = typing.get_args(base)
+        if value not in choices or isinstance(value, bool):
+            raise ValueError(
+                f"{address}: expected {' or '.join(str(choice) for choice in choices)}, got {value!r}"
+            )
+        return value
+    if typing.get_origin(base) in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        (base,) = (option for option in typing.get_args(base) if option is not type(None))
+    if base is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    fits = type(value) is base and (base is not float or math.isfinite(value))
+    if not fits or not all(bound.holds(value) for bound in bounds):
+        wanted = (
+            " and ".join([_NAMES[base], *map(str, bounds)])
+            if not bounds
+            else f"{_NAMES[base]} {' and '.join(map(str, bounds))}"
+        )
+        raise ValueError(f"{address}: expected {wanted}, got {'nothing' if value is None else repr(value)}")
+    return value
+
+
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

@@ -1,0 +1,114 @@
+"""Files written whole or not at all: everything is written aside, then renamed."""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path`; its folder is made, and what was there stays until the new file is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".new")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 with the line ends it has."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """Write `tree` as JSON, indented, keys in the order given.
+
+    Raises:
+        ValueError: a number that is not finite, which JSON does not have.
+    """
+    write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table with one header line and `\\n` line ends; None becomes an empty field."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".new")
+    try:
+        with aside.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(rows)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        ValueError: no such file, or not JSON; one sentence with the file and, where known, the line.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected JSON in UTF-8, got a byte that is not ({error.reason})") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}: expected JSON, got {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from None
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table written by `write_csv`, each a dict by the header's names."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A new, empty folder to fill; it takes the place of `path` when the block ends without an error.
+
+    On an error the new folder is removed and `path` is as it was.
+    """
+    aside, old = path.with_name(path.name + ".new"), path.with_name(path.name + ".old")
+    for left_over in (aside, old):
+        if left_over.exists():
+            shutil.rmtree(left_over)
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if path.is_symlink():
+            path.unlink()
+        elif path.exists():
+            os.replace(path, old)
+        os.replace(aside, path)
+        if old.exists():
+            shutil.rmtree(old)
+    finally:
+        if aside.exists():
+            shutil.rmtree(aside)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
