@@ -1,0 +1,134 @@
+"""From scored boxes to detections: greedy non-maximum suppression, class by class, as everyone has it.
+
+A box goes when its IoU with a better one that stayed is **above** the threshold. All orders are total: equal
+scores are settled by label, then by index, so the same input gives the same detections.
+"""
+
+import numpy as np
+
+from ssd.geometry.boxes import iou
+
+_BLOCK = 128
+
+
+def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """Indices of the boxes that stay, by descending score; of equal scores the lower index first.
+
+    Args:
+        boxes: [N, 4] yxyx, all of one class.
+        scores: [N].
+        iou_threshold: a box goes when its IoU with one that stays is above this.
+
+    Returns:
+        [K] int64.
+    """
+    order = np.argsort(-scores, kind="stable")
+    return order[_survivors(boxes[order], np.zeros(len(boxes), np.int32), iou_threshold, len(boxes))]
+
+
+def select_detections(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    min_score: float,
+    candidates_per_class: int,
+    nms_iou: float,
+    detections_per_image: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The detections of one image.
+
+    Per class, the best `candidates_per_class` boxes that score above `min_score` go through NMS; of all that
+    stay, the best `detections_per_image` are detections.
+
+    Args:
+        boxes: [A, 4] yxyx, one box an anchor, the same for every class; clipped or not, as they are wanted.
+        scores: [A, C]; column c is label c + 1: no background.
+        min_score: a score must be above this.
+        candidates_per_class: at most so many of a class enter NMS.
+        nms_iou: `nms`'s threshold.
+        detections_per_image: at most so many detections, over all classes.
+
+    Returns:
+        boxes [D, 4], labels [D] int32, scores [D] float32; by descending score, then label, then anchor.
+    """
+    by_class = np.ascontiguousarray(scores.T)
+    columns, anchors = np.nonzero(by_class > min_score)
+    candidate_scores = by_class[columns, anchors]
+    kept = _best_of_each(columns, candidate_scores, candidates_per_class)
+    columns, anchors, candidate_scores = columns[kept], anchors[kept], candidate_scores[kept]
+    # candidates are in order of class and anchor, so a stable sort settles equal scores as promised
+    order = np.argsort(-candidate_scores, kind="stable")
+    columns, anchors, candidate_scores = columns[order], anchors[order], candidate_scores[order]
+    kept = _survivors(boxes[anchors], columns, nms_iou, detections_per_image)
+    return (
+        boxes[anchors[kept]],
+        (columns[kept] + 1).astype(np.int32),
+        candidate_scores[kept].astype(np.float32),
+    )
+
+
+def _best_of_each(groups: np.ndarray, scores: np.ndarray, count: int) -> np.ndarray:
+    """[N] bool: the `count` highest scores of each group, of equal ones the first; `groups` ascends."""
+    kept = np.ones(len(scores), bool)
+    ends = np.cumsum(np.bincount(groups))
+    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        if end - start > count:
+            of_group = scores[start:end]
+            lowest = np.partition(of_group, end - start - count)[end - start - count]
+            above = of_group > lowest
+            (equal,) = np.nonzero(of_group == lowest)
+            above[equal[: count - np.count_nonzero(above)]] = True
+            kept[start:end] = above
+    return kept
+
+
+def _survivors(boxes: np.ndarray, groups: np.ndarray, iou_threshold: float, limit: int) -> np.ndarray:
+    """Greedy suppression within each group, of boxes in descending order, up to `limit` survivors.
+
+    All groups go through together, best boxes first, and it ends with the last survivor wanted: most boxes of
+    a crowded image are never compared.
+
+    Args:
+        boxes: [N, 4] yxyx, best first.
+        groups: [N]; boxes of different groups do not suppress each other.
+        iou_threshold: a box goes when its IoU with a survivor is above this.
+        limit: at most so many survivors.
+
+    Returns:
+        [K] int64, ascending.
+    """
+    kept = np.zeros(0, np.int64)
+    for start in range(0, len(boxes), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(boxes)))
+        block = block[~_suppresses(boxes, groups, kept, block, iou_threshold).any(axis=0)]
+        within = np.triu(_suppresses(boxes, groups, block, block, iou_threshold), 1)
+        kept = np.concatenate([kept, block[_resolve(within)]])
+        if len(kept) >= limit:
+            return kept[:limit]
+    return kept
+
+
+def _suppresses(
+    boxes: np.ndarray, groups: np.ndarray, rows: np.ndarray, columns: np.ndarray, iou_threshold: float
+) -> np.ndarray:
+    """[R, C] bool: whether the boxes at `rows` would suppress those at `columns`."""
+    overlapping = iou(boxes[rows], boxes[columns]) > iou_threshold
+    overlapping &= groups[rows][:, None] == groups[columns]
+    return overlapping
+
+
+def _resolve(suppresses: np.ndarray) -> np.ndarray:
+    """[N] bool, who stays when each, in order, is suppressed by those before that stay.
+
+    Repeats "stays who is suppressed by none of those that stay" until nothing changes: after k rounds the
+    first k are right, and in practice all are after a few.
+
+    Args:
+        suppresses: [N, N] bool, strictly upper triangular.
+    """
+    stays = np.ones(len(suppresses), bool)
+    while True:
+        after = ~suppresses[stays].any(axis=0)
+        if np.array_equal(after, stays):
+            return stays
+        stays = after
