@@ -1,0 +1,133 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssd.geometry.anchors import make_anchors
+from stages.anchors import main
+
+ROOT = Path(__file__).parents[2]
+CLASSES = [{"label": 1, "category_id": 3, "name": "circle"}, {"label": 2, "category_id": 7, "name": "star"}]
+TUTORIAL = make_anchors(
+    300,
+    (8, 16, 32, 64, 100, 300),
+    (0.1, 0.27, 0.44, 0.61, 0.78, 0.95, 1.0),
+    ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,)),
+    "last",
+)
+
+
+def annotation(number: int, image_id: int, category_id: int, bbox: list[float], iscrowd: int = 0) -> dict:
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": category_id,
+        "bbox": bbox,
+        "area": bbox[2] * bbox[3],
+        "iscrowd": iscrowd,
+    }
+
+
+def ground_truth(annotations: list[dict]) -> dict:
+    """Two photos: 600 wide and 300 high, 300 wide and 600 high."""
+    return {
+        "images": [
+            {"id": 5, "file_name": "5.png", "width": 600, "height": 300},
+            {"id": 9, "file_name": "9.png", "width": 300, "height": 600},
+        ],
+        "annotations": annotations,
+        "categories": [{"id": each["category_id"], "name": each["name"]} for each in CLASSES],
+    }
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder with records of two photos without objects."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/records").mkdir(parents=True)
+    write_records(tmp_path, [])
+    return tmp_path
+
+
+def write_records(project: Path, annotations: list[dict]) -> None:
+    (project / "data/records/classes.json").write_text(json.dumps(CLASSES))
+    (project / "data/records/train.json").write_text(json.dumps(ground_truth(annotations)))
+
+
+def metrics(project: Path) -> dict:
+    return json.loads((project / "metrics/anchors.json").read_text())
+
+
+def test_the_anchors_of_the_recipe_are_written(project: Path) -> None:
+    main()
+    anchors = np.load(project / "data/anchors.npy")
+    assert anchors.dtype == np.float32
+    np.testing.assert_array_equal(anchors, TUTORIAL)
+    assert metrics(project)["anchors"] == 8732
+    assert metrics(project)["threshold"] == 0.5
+
+
+def test_coverage_is_counted_by_size_and_class(project: Path) -> None:
+    # the map of 3 by 3 cells has a square of 0.78 around the middle: 468 by 234 and 234 by 468 pixels
+    wide, high = [66, 33, 468, 234], [33, 66, 234, 468]
+    # 2 by 2 pixels: far from 30 by 30 of the smallest anchor
+    speck = [100, 100, 2, 2]
+    write_records(
+        project,
+        [annotation(1, 9, 3, high), annotation(2, 5, 7, wide), annotation(3, 9, 7, speck)],
+    )
+    main()
+    written = metrics(project)
+    assert written["objects"] == {"all": 3, "small": 1, "medium": 0, "large": 2}
+    assert written["coverage"] == {"all": 0.6667, "small": 0.0, "medium": None, "large": 1.0}
+    assert written["classes"] == {
+        "circle": {"objects": 1, "coverage": 1.0},
+        "star": {"objects": 2, "coverage": 0.5},
+    }
+
+
+def test_an_uncovered_object_still_has_one_anchor(project: Path) -> None:
+    write_records(project, [annotation(1, 5, 3, [100, 100, 2, 2])])
+    main()
+    assert metrics(project)["matched_per_image"] == 0.5
+
+
+def test_crowds_are_no_objects(project: Path) -> None:
+    write_records(project, [annotation(1, 5, 3, [66, 33, 468, 234], iscrowd=1)])
+    main()
+    assert metrics(project)["objects"]["all"] == 0
+    assert metrics(project)["matched_per_image"] == 0.0
+
+
+def test_records_without_objects_have_no_coverage(project: Path) -> None:
+    main()
+    assert metrics(project)["coverage"] == {"all": None, "small": None, "medium": None, "large": None}
+    assert metrics(project)["classes"]["star"] == {"objects": 0, "coverage": None}
+
+
+def test_records_without_images_have_no_mean(project: Path) -> None:
+    (project / "data/records/train.json").write_text(
+        json.dumps(ground_truth([]) | {"images": [], "annotations": []})
+    )
+    main()
+    assert metrics(project)["matched_per_image"] is None
+
+
+def test_the_same_records_give_the_same_bytes(project: Path) -> None:
+    write_records(project, [annotation(1, 9, 3, [33, 66, 234, 468])])
+    main()
+    files = [project / "data/anchors.npy", project / "metrics/anchors.json"]
+    first = [file.read_bytes() for file in files]
+    main()
+    assert [file.read_bytes() for file in files] == first
+
+
+def test_missing_records_are_named_and_nothing_is_written(project: Path) -> None:
+    (project / "data/records/train.json").unlink()
+    with pytest.raises(ValueError, match=r"data/records/train\.json: no such file"):
+        main()
+    assert not (project / "data/anchors.npy").exists()
+    assert not (project / "metrics").exists()
