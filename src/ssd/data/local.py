@@ -1,0 +1,168 @@
+"""A COCO-format data set on this machine, copied: images as one zip a split, annotations as they are."""
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tqdm import tqdm
+
+from ssd.config import Coco
+from ssd.data.unpack import file_names, pour, reading_zip
+
+
+def copy_coco(coco: Coco, folder: Path, project: Path) -> None:
+    """Write train.zip, train.json, val.zip and val.json into `folder`.
+
+    Zips of images and annotation files are copied as they are; a folder of images is packed, as far as the
+    annotations name them. All is looked at before the images, which take the time, are copied.
+
+    Args:
+        coco: where images and annotations are; no path is None.
+        folder: an existing folder.
+        project: the folder that relative paths count from.
+
+    Raises:
+        ValueError: something is missing or not what it should be; begins with the parameter or the file.
+    """
+    images = {}
+    for split, given_images, given_annotations in (
+        ("train", coco.train_images, coco.train_annotations),
+        ("val", coco.val_images, coco.val_annotations),
+    ):
+        key = f"params.yaml: dataset.coco.{split}"
+        annotations = _located(project, given_annotations)
+        data = read_annotations(annotations, f"{key}_annotations")
+        (folder / f"{split}.json").write_bytes(data)
+        source = _located(project, given_images)
+        named = images_named(data, annotations)
+        _require_images(named, annotations, source, f"{key}_images")
+        images[split] = source, named
+    for split, (source, named) in images.items():
+        if source.is_dir():
+            pack(source, named, folder / f"{split}.zip")
+        else:
+            _copy(source, folder / f"{split}.zip")
+
+
+def _located(project: Path, given: str | None) -> Path:
+    assert given is not None  # `Dataset` has checked it
+    return project / os.path.expanduser(given)
+
+
+def read_annotations(path: Path, key: str) -> bytes:
+    """The bytes of an annotation file, which may be a member of a zip: `all.zip/annotations/train.json`.
+
+    Raises:
+        ValueError: no such file or member; begins with `key`, the name of the parameter.
+    """
+    if path.is_file():
+        if zipfile.is_zipfile(path):
+            raise ValueError(
+                f"{key}: expected a JSON file, got a zip; name the file in it: {path}/{_a_json_of(path)}"
+            )
+        return path.read_bytes()
+    for parent in path.parents:
+        if parent.is_file():
+            member = path.relative_to(parent).as_posix()
+            with reading_zip(parent) as archive:
+                if member in archive.namelist():
+                    return archive.read(member)
+            raise ValueError(
+                f"{key}: expected {member} in {parent}, got no such member; it has {_a_json_of(parent)}"
+            )
+    raise ValueError(
+        f"{key}: expected an annotation file, got {'a folder' if path.is_dir() else 'no such file'}: {path}"
+    )
+
+
+def _a_json_of(path: Path) -> str:
+    return next((name for name in sorted(file_names(path)) if name.endswith(".json")), "no JSON file")
+
+
+def images_named(data: bytes, path: Path) -> dict[str, Any]:
+    """The ids of the images that an annotation file lists, by file name.
+
+    Args:
+        data: the file.
+        path: where it is from, for the sentences of errors.
+
+    Raises:
+        ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
+    """
+    try:
+        tree = json.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected JSON in UTF-8, got a byte that is not ({error.reason})") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}: expected JSON, got {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise ValueError(f"{path}: expected COCO annotations, got JSON nested too deeply") from None
+    for name in ("images", "annotations", "categories"):
+        if not isinstance(tree, dict) or not isinstance(tree.get(name), list):
+            raise ValueError(f"{path}: expected COCO annotations with a list of {name}, got none")
+    if not tree["images"]:
+        raise ValueError(f"{path}: expected at least one image, got an empty list")
+    named = {}
+    for index, image in enumerate(tree["images"]):
+        name = image.get("file_name") if isinstance(image, dict) else None
+        if not isinstance(name, str) or not name:
+            raise ValueError(
+                f"{path}: images[{index}]: expected an image with a file_name, got {image!r:.200}"
+            )
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            raise ValueError(
+                f"{path}: image {image.get('id')}: expected a file_name inside the images' folder, "
+                f"got {name!r}"
+            )
+        named[name] = image.get("id")
+    return named
+
+
+def _require_images(named: dict[str, Any], annotations: Path, source: Path, key: str) -> None:
+    """Every named image is in `source`: in a folder under its name, in a zip in any folder."""
+    if source.is_dir():
+        missing = [name for name in named if not (source / name).is_file()]
+    elif source.is_file():
+        present = {tail for name in file_names(source) for tail in _tails(name)}
+        missing = [name for name in named if str(PurePosixPath(name)) not in present]
+    else:
+        raise ValueError(f"{key}: expected a folder or a zip of images, got no such file: {source}")
+    if missing:
+        raise ValueError(
+            f"{annotations}: image {named[missing[0]]}: expected {missing[0]} in {source}, got no such file "
+            f"({len(missing)} of {len(named)} images are missing)"
+        )
+
+
+def _tails(name: str) -> Iterable[str]:
+    """`a/b/c` → `a/b/c`, `b/c`, `c`."""
+    parts = name.split("/")
+    return ("/".join(parts[start:]) for start in range(len(parts)))
+
+
+def pack(source: Path, names: Iterable[str], target: Path) -> None:
+    """Write the files `names` of the folder `source` as a zip: stored, sorted, same files same bytes."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name in tqdm(sorted(names), desc=f"packing {target.name}", unit="image", disable=None):
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3  # Unix, also on Windows
+            entry.external_attr = 0o644 << 16
+            entry.file_size = (source / name).stat().st_size
+            with (source / name).open("rb") as image, archive.open(entry, "w") as member:
+                shutil.copyfileobj(image, member)
+
+
+def _copy(source: Path, target: Path) -> None:
+    size = source.stat().st_size
+    with (
+        source.open("rb") as given,
+        target.open("wb") as copy,
+        tqdm(total=size, desc=f"copying {source.name}", unit="B", unit_scale=True, disable=None) as progress,
+    ):
+        pour(given, copy, progress)
