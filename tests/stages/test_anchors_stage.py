@@ -71,8 +71,8 @@ def test_the_anchors_of_the_recipe_are_written(project: Path) -> None:
 
 
 def test_coverage_is_counted_by_size_and_class(project: Path) -> None:
-    # the map of 3 by 3 cells has a square of 0.78 around the middle: 468 by 234 and 234 by 468 pixels
-    wide, high = [66, 33, 468, 234], [33, 66, 234, 468]
+    # the network sees both photos as squares: an object that fills its photo meets the largest square, 0.975
+    wide, high = [0, 0, 600, 300], [0, 0, 300, 600]
     # 2 by 2 pixels: far from 30 by 30 of the smallest anchor
     speck = [100, 100, 2, 2]
     write_records(
