@@ -1,0 +1,296 @@
+"""Layout `coco` of data/raw: COCO instances files and zips of images, checked and read one photo at a time.
+
+Whatever is ambiguous or of the wrong type is an error; what is merely dirty (a box across the border) passes
+here and is left to the rules of `repairs`. Segmentations are not read.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ssd.data.source import MOST_BYTES, Annotation, Category, Photo, Source, Split, in_label_order
+from ssd.data.unpack import reading_zip
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An image as an annotation file lists it, sizes in pixels."""
+
+    id: int
+    file_name: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Instances:
+    """A COCO instances file: images in ascending order of their ids, and the annotations of each."""
+
+    categories: tuple[Category, ...]
+    images: tuple[Listed, ...]
+    annotations: dict[int, tuple[Annotation, ...]]
+    notes: tuple[str, ...]
+
+
+def read_coco(folder: Path) -> Source:
+    """The data set in `folder`: train.json, train.zip, val.json, val.zip.
+
+    Raises:
+        ValueError: one sentence with the file, the item, what was expected and what was found.
+    """
+    train, val = (read_instances(folder / f"{name}.json") for name in ("train", "val"))
+    _require_same_categories(train.categories, val.categories, folder)
+    return Source(
+        categories=train.categories,
+        train=_split(folder, "train", train),
+        val=_split(folder, "val", val),
+        notes=tuple(
+            f"{name}: {note}" for name, file in (("train", train), ("val", val)) for note in file.notes
+        ),
+    )
+
+
+def _require_same_categories(train: tuple[Category, ...], val: tuple[Category, ...], folder: Path) -> None:
+    in_train, in_val = ({each.category_id: each.name for each in given} for given in (train, val))
+    for category_id in sorted({*in_train, *in_val}):
+        expected, got = in_train.get(category_id), in_val.get(category_id)
+        if expected != got:
+            raise ValueError(
+                f"{folder / 'val.json'}: category {category_id}: expected {expected or 'none'}, "
+                f"as in train.json, got {got or 'none'}"
+            )
+
+
+def _split(folder: Path, name: str, file: Instances) -> Split:
+    annotations, images = folder / f"{name}.json", folder / f"{name}.zip"
+    members = _find_members(images, file.images, annotations)
+
+    def photos() -> Iterator[Photo]:
+        with reading_zip(images) as archive:
+            for image, (member, _) in zip(file.images, members, strict=True):
+                yield Photo(
+                    id=image.id,
+                    file_name=image.file_name,
+                    height=image.height,
+                    width=image.width,
+                    encoded=archive.read(member),
+                    annotations=file.annotations.get(image.id, ()),
+                )
+
+    return Split(
+        name=name,
+        address=str(annotations),
+        photos=photos,
+        count=len(file.images),
+        most_bytes=max(size for _, size in members),
+        most_annotations=max(map(len, file.annotations.values()), default=0),
+    )
+
+
+def _find_members(path: Path, images: tuple[Listed, ...], annotations: Path) -> list[tuple[str, int]]:
+    """Name and size of each image's file in the zip: at this full path, or else the one that ends in /file_name."""
+    by_name: dict[str, list[tuple[str, str, int]]] = {}
+    with reading_zip(path) as archive:
+        for member in archive.infolist():
+            tidy = PurePosixPath(member.filename)
+            by_name.setdefault(tidy.name, []).append((str(tidy), member.filename, member.file_size))
+    found: list[tuple[str, int]] = []
+    owner: dict[str, int] = {}
+    for image in images:
+        wanted = PurePosixPath(image.file_name)
+        near = [each for each in by_name.get(wanted.name, []) if f"/{each[0]}".endswith(f"/{wanted}")]
+        fits = [each for each in near if each[0] == str(wanted)] or near
+        address = f"{annotations}: image {image.id}"
+        if len(fits) != 1:
+            got = " and ".join(each[0] for each in fits[:2]) if fits else "no such file"
+            raise ValueError(f"{address}: expected one file {image.file_name} in {path}, got {got}")
+        _, member_name, size = fits[0]
+        if member_name in owner:
+            raise ValueError(
+                f"{address}: expected a file of its own, got {member_name}, "
+                f"which is image {owner[member_name]}"
+            )
+        if size > MOST_BYTES:
+            raise ValueError(f"{address}: expected a file of at most {MOST_BYTES} bytes, got {size}")
+        owner[member_name] = image.id
+        found.append((member_name, size))
+    return found
+
+
+def read_instances(path: Path) -> Instances:
+    """A COCO instances file, every value that we use checked.
+
+    Of images `id`, `file_name`, `width` and `height` are read, of annotations `id`, `image_id`,
+    `category_id`, `bbox`, `area` and `iscrowd`, of categories `id` and `name`; all must be there. Ids are
+    whole numbers from 0, because image ids seed the random draws of training. An annotation with id 0 gets a
+    free id, and a note: pycocotools takes 0 for "no annotation".
+
+    Raises:
+        ValueError: one sentence with the file, the item, what was expected and what was found.
+    """
+    tree = _load(path)
+    names = _read_categories(tree["categories"], path)
+    images = _read_images(tree["images"], path)
+    by_image: dict[int, list[Annotation]] = {}
+    image_of: dict[int, int] = {}
+    for index, entry in enumerate(tree["annotations"]):
+        address = _address(path, "annotation", index, entry)
+        image_id = _whole(entry, "image_id", address)
+        if image_id not in images:
+            raise ValueError(f"{address}: expected the id of a listed image as image_id, got {image_id}")
+        annotation = _read_annotation(entry, _address(path, f"image {image_id} annotation", index, entry))
+        if annotation.id in image_of:
+            raise ValueError(
+                f"{address}: expected an id of its own, got one that image {image_of[annotation.id]} has, too"
+            )
+        image_of[annotation.id] = image_id
+        by_image.setdefault(image_id, []).append(annotation)
+    notes = []
+    if 0 in image_of:
+        free = max(image_of) + 1
+        of_image = by_image[image_of[0]]
+        of_image[:] = [replace(each, id=free) if each.id == 0 else each for each in of_image]
+        notes.append(f"annotation 0 has the id {free} here, because pycocotools takes 0 for none")
+    return Instances(
+        categories=in_label_order(names),
+        images=tuple(images[image_id] for image_id in sorted(images)),
+        annotations={image_id: tuple(each) for image_id, each in by_image.items()},
+        notes=tuple(notes),
+    )
+
+
+def _read_categories(entries: list[Any], path: Path) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for index, entry in enumerate(entries):
+        address = _address(path, "category", index, entry)
+        category_id, name = _whole(entry, "id", address), _text(entry, "name", address)
+        if category_id in names:
+            raise ValueError(
+                f"{address}: expected an id of its own, got that of {names[category_id]!r} for {name!r}"
+            )
+        if name in names.values():
+            raise ValueError(f"{address}: expected a name of its own, got {name!r} a second time")
+        names[category_id] = name
+    if not names:
+        raise ValueError(f"{path}: expected at least one category, got none")
+    return names
+
+
+def _read_images(entries: list[Any], path: Path) -> dict[int, Listed]:
+    images: dict[int, Listed] = {}
+    owner: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        address = _address(path, "image", index, entry)
+        image = Listed(
+            id=_whole(entry, "id", address),
+            file_name=_text(entry, "file_name", address),
+            height=_whole(entry, "height", address, at_least=1),
+            width=_whole(entry, "width", address, at_least=1),
+        )
+        if image.id in images:
+            raise ValueError(
+                f"{address}: expected an id of its own, got that of {images[image.id].file_name} "
+                f"for {image.file_name}"
+            )
+        if image.file_name in owner:
+            raise ValueError(
+                f"{address}: expected a file_name of its own, got {image.file_name}, "
+                f"which is image {owner[image.file_name]}"
+            )
+        images[image.id] = image
+        owner[image.file_name] = image.id
+    if not images:
+        raise ValueError(f"{path}: expected at least one image, got none")
+    return images
+
+
+def _read_annotation(entry: dict[str, Any], address: str) -> Annotation:
+    box = _value(entry, "bbox", address)
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        raise ValueError(f"{address}: expected 4 finite numbers as bbox, got {box!r:.200}")
+    crowd = _value(entry, "iscrowd", address)
+    if crowd not in (0, 1):
+        raise ValueError(f"{address}: expected 0 or 1 as iscrowd, got {crowd!r:.200}")
+    area = _value(entry, "area", address)
+    if not _is_number(area) or area < 0:
+        raise ValueError(f"{address}: expected a number >= 0 as area, got {area!r:.200}")
+    x, y, width, height = map(float, box)
+    return Annotation(
+        id=_whole(entry, "id", address),
+        category_id=_whole(entry, "category_id", address),
+        box_xywh_px=(x, y, width, height),
+        area_px=float(area),
+        crowd=crowd == 1,
+    )
+
+
+_LISTS = ("images", "annotations", "categories")
+_READ = {
+    *_LISTS,
+    *("id", "file_name", "height", "width", "image_id", "category_id", "bbox", "area", "iscrowd", "name"),
+}
+
+
+def _only_what_is_read(entry: dict[str, Any]) -> dict[str, Any]:
+    """Lets go of segmentations while parsing: COCO's would take gigabytes."""
+    return {key: value for key, value in entry.items() if key in _READ}
+
+
+def _load(path: Path) -> dict[str, list[Any]]:
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"), object_hook=_only_what_is_read)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected JSON in UTF-8, got a byte that is not ({error.reason})") from None
+    except RecursionError:
+        raise ValueError(f"{path}: expected COCO annotations, got JSON nested too deeply") from None
+    except ValueError as error:  # not JSON, or a number of thousands of digits
+        raise ValueError(f"{path}: expected JSON, got {error}") from None
+    if not isinstance(tree, dict):
+        raise ValueError(f"{path}: expected an object with {', '.join(_LISTS)}, got {type(tree).__name__}")
+    for key in _LISTS:
+        if key not in tree:
+            raise ValueError(f"{path}: missing key {key}; expected {', '.join(_LISTS)}")
+        if not isinstance(tree[key], list):
+            raise ValueError(f"{path}: {key}: expected a list, got {tree[key]!r:.200}")
+    return tree
+
+
+def _address(path: Path, kind: str, index: int, entry: Any) -> str:
+    """`file: image 12`; by its place in the list when there is no id to name it by."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"{path}: {kind} at place {index}: expected an object, got {entry!r:.200}")
+    item = entry.get("id")
+    return f"{path}: {kind} {item}" if type(item) is int else f"{path}: {kind} at place {index}"
+
+
+def _value(entry: dict[str, Any], key: str, address: str) -> Any:
+    if key not in entry:
+        raise ValueError(f"{address}: missing key {key}")
+    return entry[key]
+
+
+def _whole(entry: dict[str, Any], key: str, address: str, at_least: int = 0) -> int:
+    value = _value(entry, key, address)
+    most = 2**63 if key.endswith("id") else 2**31
+    if type(value) is not int or not at_least <= value < most:
+        raise ValueError(f"{address}: expected a whole number >= {at_least} as {key}, got {value!r:.200}")
+    return value
+
+
+def _text(entry: dict[str, Any], key: str, address: str) -> str:
+    value = _value(entry, key, address)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{address}: expected text as {key}, got {value!r:.200}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    """A number of JSON that is finite as a float."""
+    if type(value) is int:
+        return -(2**1000) < value < 2**1000
+    return type(value) is float and math.isfinite(value)

@@ -1,0 +1,153 @@
+"""Writing the records: a source's photos, repaired, with their class list, ground truth and manifest."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ssd.config import Mindrecord
+from ssd.data.quiet import quiet_mindspore
+from ssd.data.records import CLASSES, MANIFEST, SCHEMA, make_manifest, with_sentinel
+from ssd.data.repairs import Repairs, to_record_boxes
+from ssd.data.source import Annotation, Category, Photo, Source, Split
+from ssd.files import write_json, write_text
+
+
+def write_records(folder: Path, source: Source, rules: Mindrecord) -> dict[str, Repairs]:
+    """Fill `folder` with the records of both splits; what was repaired in each.
+
+    Photos are read, repaired and written one at a time. The same source and rules give the same bytes.
+
+    Args:
+        folder: an existing, empty folder.
+        source: the data set.
+        rules: for photos and annotations that are not as they should be.
+
+    Raises:
+        ValueError: a photo or annotation that the rules refuse, or a split of which nothing is left.
+    """
+    labels = {each.category_id: each.label for each in source.categories}
+    files: dict[str, list[tuple[str, int]]] = {}
+    objects: dict[str, int] = {}
+    repairs: dict[str, Repairs] = {}
+    for split in (source.train, source.val):
+        repairs[split.name] = Repairs(split.address, labels, rules)
+        photos = tqdm(split.photos(), f"write {split.name}", split.count, unit="image", disable=None)
+        sound = (photo for photo in map(repairs[split.name].apply, photos) if photo is not None)
+        kept: list[Photo] = []
+        files[split.name] = []
+        for number, first in enumerate(sound):
+            path = folder / f"{split.name}-{number:02d}.mindrecord"
+            of_file = chain([first], islice(sound, rules.images_per_file - 1))
+            sizes = fitting_sizes(split, min(rules.images_per_file, split.count))
+            written = _write_file(path, of_file, labels, *sizes)
+            files[split.name].append((path.name, len(written)))
+            kept += written
+        if not kept:
+            raise ValueError(f"{split.address}: expected at least one readable image, got none")
+        objects[split.name] = sum(len(_objects(photo)) for photo in kept)
+        write_text(folder / f"{split.name}.json", _to_ground_truth(kept, source.categories))
+    write_json(folder / CLASSES, [vars(each) for each in source.categories])
+    write_json(folder / MANIFEST, make_manifest(folder, files, objects))
+    return repairs
+
+
+def fitting_sizes(split: Split, rows: int) -> tuple[int, int]:
+    """Bytes of header and pages, powers of two, of a MindRecord file for up to `rows` of the photos.
+
+    A page takes four of the largest rows, if MindSpore's limit lets it: little is lost at its end, and a
+    small data set stays small. The header describes every page; MindSpore's own 16 and 32 MiB would be 48 MiB
+    a file at least.
+    """
+    largest_row = split.most_bytes + 24 * split.most_annotations + 512  # 16 for a box, at most 5 for a label
+    page = min(max(_power_of_two(4 * largest_row), 32 << 10), 256 << 20)
+    pages = rows // (page // largest_row) + 13 * rows // page + 3  # 13: the unused part of a row
+    return max(_power_of_two(300 * pages + 4096), 16 << 10), page
+
+
+def _power_of_two(at_least: int) -> int:
+    return 1 << (at_least - 1).bit_length()
+
+
+def _write_file(
+    path: Path, photos: Iterator[Photo], labels: dict[int, int], header_size: int, page_size: int
+) -> list[Photo]:
+    """Write one MindRecord file; what is known of its photos without their bytes."""
+    quiet_mindspore()
+    from mindspore.mindrecord import FileWriter
+
+    kept = []
+    writer = FileWriter(str(path))
+    writer.set_header_size(header_size)
+    writer.set_page_size(page_size)
+    writer.add_schema(SCHEMA)
+    for photo in photos:
+        # One row a call: of a bad row among good ones MindSpore only warns, one on its own it refuses.
+        try:
+            writer.write_raw_data([_to_row(photo, labels)])
+        except RuntimeError as error:
+            raise ValueError(f"{path}: image {photo.id}: MindSpore cannot write it: {error}") from None
+        kept.append(replace(photo, encoded=b""))
+    try:
+        writer.commit()
+    except RuntimeError as error:
+        raise ValueError(f"{path}: MindSpore cannot write it: {error}") from None
+    for written in (path, path.with_name(f"{path.name}.db")):
+        written.chmod(0o644)  # MindSpore makes them readable for their owner alone
+    return kept
+
+
+def _objects(photo: Photo) -> list[Annotation]:
+    """What is trained on: crowds are not."""
+    return [annotation for annotation in photo.annotations if not annotation.crowd]
+
+
+def _to_row(photo: Photo, labels: dict[int, int]) -> dict[str, Any]:
+    """A row of `SCHEMA`, of a photo that was repaired."""
+    assert photo.height is not None and photo.width is not None
+    objects = _objects(photo)
+    boxes, of_boxes = with_sentinel(
+        to_record_boxes(objects, photo.height, photo.width),
+        np.array([labels[each.category_id] for each in objects], np.int32),
+    )
+    return {
+        "image_id": np.array([photo.id], np.int64),
+        "height": np.array([photo.height], np.int32),
+        "width": np.array([photo.width], np.int32),
+        "image": photo.encoded,
+        "boxes": boxes,
+        "labels": of_boxes,
+    }
+
+
+def _to_ground_truth(photos: Sequence[Photo], categories: tuple[Category, ...]) -> str:
+    """COCO-format JSON, one line an item; numbers with all their digits."""
+    lists = {
+        "images": (
+            {"id": photo.id, "file_name": photo.file_name, "width": photo.width, "height": photo.height}
+            for photo in photos
+        ),
+        "annotations": (
+            {
+                "id": each.id,
+                "image_id": photo.id,
+                "category_id": each.category_id,
+                "bbox": each.box_xywh_px,
+                "area": each.area_px,
+                "iscrowd": int(each.crowd),
+            }
+            for photo in photos
+            for each in photo.annotations
+        ),
+        "categories": ({"id": each.category_id, "name": each.name} for each in categories),
+    }
+    parts = []
+    for name, items in lists.items():
+        lines = ",\n".join(json.dumps(item, ensure_ascii=False, allow_nan=False) for item in items)
+        parts.append(f'"{name}": [\n{lines}\n]')
+    return "{" + ",\n".join(parts) + "}\n"

@@ -1,0 +1,315 @@
+"""MindRecord files read in plain Python, without MindSpore: every length is checked before it is used.
+
+MindSpore's reader in C++ trusts what it reads: a damaged file ends it with a segmentation fault or in an
+endless loop. `check_shard` goes through all that leads the reader, so that a file which passes can be given
+to it. (It cannot see a changed pixel: that is what the hashes of our manifest are for.)
+
+The format, as MindSpore 2.10 writes it: the data file begins with the length of a JSON header (8 bytes,
+little endian) and that header, padded to `header_size`; pages of `page_size` follow, of which some hold the
+rows (BLOB_DATA), some what we do not use (RAW_DATA). `<file>.db` is an SQLite file that says on which page,
+from where to where, each row lies. A row is its length (8 bytes, little endian), and its fields in the order
+of `blob_fields`, each after its length (8 bytes, big endian). Whole numbers are packed: their count (4 bytes,
+big endian), two bits for each that tell its bytes (1, 2, 4, 8), then the numbers, little endian.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+
+_MOST_HEADER = 128 << 20
+_COLUMNS = (
+    "PAGE_ID_RAW, PAGE_OFFSET_RAW, PAGE_OFFSET_RAW_END, PAGE_ID_BLOB, PAGE_OFFSET_BLOB, PAGE_OFFSET_BLOB_END"
+)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One MindRecord file whose header and index hang together.
+
+    Attributes:
+        path: the data file.
+        siblings: the names of all files that were written together with it, itself among them.
+        fields: names and schema entries ({"type", "shape"}) of a row's fields, in the order they are stored.
+        spans: [N, 2] int64, first byte and end of each row in the data file.
+        raw_spans: [N, 2] int64, the same of the part that we do not use.
+    """
+
+    path: Path
+    siblings: tuple[str, ...]
+    fields: dict[str, dict[str, Any]]
+    spans: np.ndarray
+    raw_spans: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.spans)
+
+
+def check_shard(path: Path) -> Shard:
+    """The shard, after the lengths of all its rows and fields were found to fit together.
+
+    Raises:
+        ValueError: as `open_shard`, or a row whose lengths do not add up.
+    """
+    shard = open_shard(path)
+    with path.open("rb") as file:
+        for row in range(len(shard)):
+            for _ in _walk_fields(shard, file, row):
+                pass
+            start, end = map(int, shard.raw_spans[row])
+            if _read_length(file, start, "little") != end - start - 8:
+                raise ValueError(f"{path}: row {row}: its unused part has a damaged length")
+    return shard
+
+
+def read_row(shard: Shard, row: int, names: Collection[str] | None = None) -> dict[str, Any]:
+    """The fields of a row, as MindSpore's FileReader gives them: bytes, or arrays by the schema's type and shape.
+
+    Args:
+        shard: the file.
+        row: from 0.
+        names: the fields to read, in place of all.
+
+    Raises:
+        ValueError: damaged lengths, or a value that does not fit the schema.
+    """
+    fields: dict[str, Any] = {}
+    with shard.path.open("rb") as file:
+        for name, start, size in _walk_fields(shard, file, row):
+            if names is not None and name not in names:
+                continue
+            file.seek(start)
+            fields[name] = _to_value(file.read(size), shard.fields[name], f"{shard.path}: row {row}: {name}")
+    return fields
+
+
+def open_shard(path: Path) -> Shard:
+    """The shard, after header, index and the size of the data file were found to fit together.
+
+    Raises:
+        ValueError: one sentence with the file, what was expected and what was found.
+    """
+    index_path = path.with_name(path.name + ".db")
+    for needed, other in ((path, index_path), (index_path, path)):
+        if not needed.is_file():
+            beside = f"missing beside {other.name}" if other.is_file() else "no such file"
+            raise ValueError(f"{needed}: {beside}")
+    header = _read_header(path)
+    pages = _read_pages(header, path)
+    rows = _read_index(index_path, path.name)
+    raw, blob = ([page if page[0] == kind else None for page in pages] for kind in ("RAW_DATA", "BLOB_DATA"))
+    geometry = header["header_size"], header["page_size"]
+    return Shard(
+        path=path,
+        siblings=_read_siblings(header, path),
+        fields=_read_fields(header, path),
+        spans=_to_spans([row[3:] for row in rows], blob, *geometry, index_path),
+        raw_spans=_to_spans([row[:3] for row in rows], raw, *geometry, index_path),
+    )
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or not 0 < length <= min(size - 8, _MOST_HEADER):
+            raise ValueError(
+                f"{path}: expected a MindRecord file, got {size} bytes that say their header has {length}"
+            )
+        text = file.read(length)
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: expected a MindRecord file, got a header that is not JSON") from None
+    for key in ("header_size", "page_size"):
+        if not isinstance(header, dict) or not _is_count(header.get(key)) or header[key] < 8:
+            raise ValueError(f"{path}: expected a MindRecord file, got a header without {key}")
+    if header["header_size"] < length + 8:
+        raise ValueError(
+            f"{path}: expected a header of at most {header['header_size']} bytes, got {length + 8}"
+        )
+    return header
+
+
+def _read_pages(header: dict[str, Any], path: Path) -> list[tuple[str, int]]:
+    """Kind and number of bytes of each page; the file is long enough for them."""
+    listed = header.get("page")
+    if not isinstance(listed, list):
+        raise ValueError(f"{path}: expected a header that lists pages, got none")
+    pages: list[tuple[str, int]] = []
+    for number, page in enumerate(listed):
+        if (
+            not isinstance(page, dict)
+            or page.get("page_id") != number
+            or page.get("page_type") not in ("RAW_DATA", "BLOB_DATA")
+            or not _is_count(page.get("page_size"))
+            or page["page_size"] > header["page_size"]
+        ):
+            raise ValueError(
+                f"{path}: header: expected page {number} with its kind and size, got {page!r:.200}"
+            )
+        pages.append((page["page_type"], page["page_size"]))
+    if pages:
+        expected = header["header_size"] + (len(pages) - 1) * header["page_size"] + pages[-1][1]
+        if path.stat().st_size < expected:
+            raise ValueError(f"{path}: expected {expected} bytes, got {path.stat().st_size}: cut off")
+    return pages
+
+
+def _read_siblings(header: dict[str, Any], path: Path) -> tuple[str, ...]:
+    names = header.get("shard_addresses")
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(name, str) for name in names)
+        or path.name not in names
+    ):
+        raise ValueError(
+            f"{path}: expected a file that still has the name it was written under, "
+            f"got one written as {names!r:.200}"
+        )
+    return tuple(names)
+
+
+def _read_fields(header: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        (entry,) = header["schema"]
+        fields = {name: entry["schema"][name] for name in entry["blob_fields"]}
+        sound = all(isinstance(each["type"], str) for each in fields.values())
+        sound = sound and all(isinstance(each.get("shape", []), list) for each in fields.values())
+    except (KeyError, TypeError, ValueError, AttributeError):
+        sound = False
+    if not sound or len(fields) < 2 or len(fields) != len(entry["schema"]):
+        raise ValueError(
+            f"{path}: expected a schema of arrays and bytes, got {str(header.get('schema'))[:200]}"
+        )
+    return fields
+
+
+def _read_index(path: Path, name: str) -> list[tuple[int, ...]]:
+    """Six numbers for each row, in order: page, start, end of the unused part; the same of the row itself."""
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as database:
+            verdict = database.execute("PRAGMA integrity_check(1)").fetchall()
+            names = database.execute("SELECT NAME FROM SHARD_NAME").fetchall()
+            rows = database.execute(f"SELECT ROW_ID, {_COLUMNS} FROM INDEXES ORDER BY ROW_ID").fetchall()
+    except sqlite3.Error as error:
+        raise ValueError(f"{path}: expected the index of a MindRecord file, got: {error}") from None
+    if verdict != [("ok",)]:
+        raise ValueError(f"{path}: expected a sound SQLite file, got: {str(verdict[0][0]).strip()}")
+    if names != [(name,)]:
+        raise ValueError(f"{path}: expected the index of {name}, got that of {names!r:.200}")
+    for number, row in enumerate(rows):
+        if row[0] != number:
+            raise ValueError(f"{path}: expected row {number}, got row {row[0]!r:.50}")
+        if not all(map(_is_count, row)):
+            raise ValueError(f"{path}: row {number}: expected pages and offsets, got {row!r:.200}")
+    return [row[1:] for row in rows]
+
+
+def _to_spans(
+    places: list[tuple[int, ...]],
+    pages: list[tuple[str, int] | None],
+    header_size: int,
+    page_size: int,
+    path: Path,
+) -> np.ndarray:
+    """First byte and end in the data file, [N, 2], of rows that fill their pages one after the other.
+
+    Args:
+        places: page, start and end on it, of each row.
+        pages: kind and size of each page; None for a page of the other kind.
+        header_size: bytes before the first page.
+        page_size: bytes from the start of a page to that of the next.
+        path: the index, for the sentences of errors.
+    """
+    spans = np.zeros((len(places), 2), np.int64)
+    filled: dict[int, int] = {}
+    for row, (page, start, end) in enumerate(places):
+        known = pages[page] if page < len(pages) else None
+        if known is None or start != filled.get(page, 0) or not start + 8 <= end <= known[1]:
+            raise ValueError(
+                f"{path}: row {row}: expected a place after the row before it, "
+                f"got bytes {start} to {end} of page {page}"
+            )
+        filled[page] = end
+        spans[row] = header_size + page * page_size + np.array([start, end])
+    for page, known in enumerate(pages):
+        if known is not None and filled.get(page, 0) != known[1]:
+            raise ValueError(
+                f"{path}: expected rows that fill the {known[1]} bytes of page {page}, "
+                f"got {filled.get(page, 0)}: rows are missing"
+            )
+    return spans
+
+
+def _walk_fields(shard: Shard, file: IO[bytes], row: int) -> Iterator[tuple[str, int, int]]:
+    """Name, first byte and size of each field of a row, whose lengths fit exactly."""
+    start, end = map(int, shard.spans[row])
+    address = f"{shard.path}: row {row}"
+    length = _read_length(file, start, "little")
+    if length != end - start - 8:
+        raise ValueError(f"{address}: expected {end - start - 8} bytes, got a length of {length}")
+    place = start + 8
+    for name in shard.fields:
+        size = _read_length(file, place, "big") if place + 8 <= end else -1
+        if not 0 <= size <= end - place - 8:
+            raise ValueError(f"{address}: {name}: expected at most {end - place - 8} bytes, got {size}")
+        yield name, place + 8, size
+        place += 8 + size
+    if place != end:
+        raise ValueError(f"{address}: expected {len(shard.fields)} fields, got {end - place} bytes more")
+
+
+def _read_length(file: IO[bytes], place: int, order: Literal["little", "big"]) -> int:
+    file.seek(place)
+    return int.from_bytes(file.read(8), order)
+
+
+def _to_value(data: bytes, entry: dict[str, Any], address: str) -> Any:
+    """A field as bytes or as an array, by its entry in the schema."""
+    kind = entry["type"]
+    if kind == "bytes":
+        return data
+    if kind in ("int32", "int64"):
+        numbers = _unpack_ints(data, address).astype(kind)
+    elif kind in ("float32", "float64") and len(data) % np.dtype(kind).itemsize == 0:
+        numbers = np.frombuffer(data, f"<{kind[0]}{np.dtype(kind).itemsize}")
+    else:
+        raise ValueError(f"{address}: expected bytes or numbers, got {len(data)} bytes of type {kind}")
+    shape = entry.get("shape", [-1])
+    try:
+        return numbers.reshape(shape)
+    except (ValueError, TypeError):
+        raise ValueError(f"{address}: expected the shape {shape}, got {numbers.size} numbers") from None
+
+
+def _unpack_ints(data: bytes, address: str) -> np.ndarray:
+    """Whole numbers from their packed form, [N] int64."""
+    count = int.from_bytes(data[:4], "big")
+    start = 4 + (count + 3) // 4
+    if start > len(data) or len(data) < 4:
+        raise ValueError(f"{address}: expected {count} packed numbers, got {len(data)} bytes")
+    codes = np.unpackbits(np.frombuffer(data[4:start], np.uint8)).reshape(-1, 2) @ np.array([2, 1], np.uint8)
+    sizes = 1 << codes[:count].astype(np.int64)
+    ends = start + np.cumsum(sizes)
+    if (int(ends[-1]) if count else start) != len(data):
+        raise ValueError(f"{address}: expected {count} packed numbers, got {len(data)} bytes")
+    return np.array(
+        [
+            int.from_bytes(data[end - size : end], "little", signed=True)
+            for size, end in zip(sizes.tolist(), ends.tolist(), strict=True)
+        ],
+        np.int64,
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
