@@ -1,0 +1,163 @@
+"""Numbers and findings as one says them."""
+
+from collections.abc import Sequence
+
+from ssd.report.cases import Case
+from ssd.report.inputs import Data, Evaluation, Repair, Training
+
+UNDEFINED = "–"
+
+# The 12 COCO figures, in COCO's order, in four groups of three.
+MEANINGS = (
+    (
+        "Average precision",
+        "Area under the precision–recall curve, averaged over classes",
+        (
+            ("AP", "AP @[.50:.95]", "mean over the ten IoU thresholds .50, .55 … .95: COCO's main figure"),
+            ("AP50", "AP @.50", "a box counts from half overlap on: is it found?"),
+            ("AP75", "AP @.75", "a box must fit closely: is it well placed?"),
+        ),
+    ),
+    (
+        "Average precision by size",
+        "AP @[.50:.95] of the objects of one size, in pixels of the photo",
+        (
+            ("APs", "small", "objects below 32² pixels"),
+            ("APm", "medium", "objects from 32² to 96² pixels"),
+            ("APl", "large", "objects above 96² pixels"),
+        ),
+    ),
+    (
+        "Average recall",
+        "Share of the objects found, averaged over classes and IoU .50–.95",
+        (
+            ("AR1", "1 detection", "with only the surest detection of each image"),
+            ("AR10", "10 detections", "with at most ten detections an image"),
+            ("AR100", "100 detections", "with at most a hundred: the upper limit of AP"),
+        ),
+    ),
+    (
+        "Average recall by size",
+        "AR with at most 100 detections, of the objects of one size",
+        (
+            ("ARs", "small", "objects below 32² pixels"),
+            ("ARm", "medium", "objects from 32² to 96² pixels"),
+            ("ARl", "large", "objects above 96² pixels"),
+        ),
+    ),
+)
+
+_REPAIRS = {
+    "box_beyond_image": (
+        "box reached beyond its image and was cut at the border",
+        "boxes reached beyond their images and were cut at the border",
+    ),
+    "box_without_area": ("box had no area and was left out", "boxes had no area and were left out"),
+    "unknown_category": (
+        "annotation had a category that is not in the list, and was left out",
+        "annotations had a category that is not in the list, and were left out",
+    ),
+    "unreadable_image": (
+        "image could not be read and was left out",
+        "images could not be read and were left out",
+    ),
+}
+
+
+def whole(number: int) -> str:
+    """With commas between thousands."""
+    return f"{number:,}"
+
+
+def figure(number: float | None) -> str:
+    """A figure between 0 and 1 as COCO prints it: three decimals."""
+    return UNDEFINED if number is None else f"{number:.3f}"
+
+
+def loss(number: float | None) -> str:
+    """A loss, to three or four digits."""
+    return UNDEFINED if number is None else f"{number:.3f}" if abs(number) < 100 else f"{number:,.0f}"
+
+
+def rate(number: float | None) -> str:
+    """A learning rate, as short as it is exact to three digits."""
+    return UNDEFINED if number is None else f"{number:.3g}"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent: one decimal, none where it is all or nothing, and never rounded up to all."""
+    if share is None:
+        return UNDEFINED
+    if share in (0, 1):
+        return f"{share:.0%}"
+    return f"{min(max(share, 0.001), 0.999):.1%}"
+
+
+def short_count(number: int) -> str:
+    """A large count in thousands or millions."""
+    if number < 10_000:
+        return whole(number)
+    return f"{number / 1e3:.0f} k" if number < 999_500 else f"{number / 1e6:.1f} M"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """The number with its noun: 1 image, 2 images, no images."""
+    noun = one if number == 1 else many or f"{one}s"
+    return f"{whole(number) if number else 'no'} {noun}"
+
+
+def verdict(evaluation: Evaluation) -> str:
+    """The result in one line."""
+    images = count(evaluation.images, "validation image")
+    ap, ap50 = evaluation.figures["AP"], evaluation.figures["AP50"]
+    if ap is None or ap50 is None:
+        return f"No figure over {images}: there is nothing in them to find."
+    return f"AP {figure(ap)}, AP50 {figure(ap50)} over {images}."
+
+
+def run(training: Training, data: Data) -> str:
+    """Which run the page is about."""
+    return (
+        f"{count(training.epochs, 'epoch')} ({count(training.steps, 'step')}) on "
+        f"{count(data.train.images, 'image')} of {count(data.classes, 'class', 'classes')}, "
+        f"to a loss of {loss(training.loss)}; a network of {whole(training.parameters)} parameters."
+    )
+
+
+def repaired(repair: Repair, split: str) -> str:
+    """What was found doubtful in a split, and what became of it."""
+    one, many = _REPAIRS.get(repair.kind, (repair.kind.replace("_", " "),) * 2)
+    sentence = f"{split}: {whole(repair.count)} {one if repair.count == 1 else many}"
+    if not repair.first:
+        return f"{sentence}."
+    begin = "first " if repair.count > len(repair.first) else ""
+    return f"{sentence} ({begin}{'; '.join(repair.first)})."
+
+
+def findings(data: Data) -> list[str]:
+    """All repairs of both splits, one sentence each."""
+    return [
+        repaired(repair, name)
+        for name, split in (("Training", data.train), ("Validation", data.val))
+        for repair in split.repairs
+        if repair.count
+    ]
+
+
+def balance(cases: Sequence[Case]) -> str:
+    """What was found in all the images together."""
+    right, objects = sum(case.right for case in cases), sum(case.objects for case in cases)
+    false, faultless = sum(case.false for case in cases), sum(case.f1 == 1 for case in cases)
+    recall = f" ({percent(right / objects)})" if objects else ""
+    precision = f" ({percent(right / (right + false))} of the detections are right)" if right + false else ""
+    return (
+        f"Over {count(len(cases), 'image')}: found {whole(right)} of {count(objects, 'object')}{recall}, "
+        f"with {count(false, 'false detection')}{precision}; {count(faultless, 'image')} without a fault."
+    )
+
+
+def told(case: Case) -> str:
+    """What was found in an image: found 3 of 4, 1 false."""
+    if not case.objects:
+        return f"nothing to find, {count(case.false, 'false detection')}"
+    return f"found {case.right} of {case.objects}, {case.false or 'none'} false"

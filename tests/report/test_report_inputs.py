@@ -1,0 +1,119 @@
+"""Files of the other stages at the door."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssd.report import inputs
+
+CLASSES = {18: "dog"}
+TRUTH = {
+    "images": [
+        {"id": 9, "file_name": "b.jpg", "width": 30, "height": 20},
+        {"id": 2, "file_name": "a.jpg", "width": 10, "height": 20},
+    ],
+    "annotations": [
+        {"id": 1, "image_id": 9, "category_id": 18, "bbox": [1, 2, 3, 4.5], "area": 13.5, "iscrowd": 1},
+    ],
+    "categories": [{"id": 18, "name": "dog"}],
+}
+
+
+def written(tmp_path: Path, tree: Any) -> Path:
+    path = tmp_path / "file.json"
+    path.write_text(tree if isinstance(tree, str) else json.dumps(tree), encoding="utf-8")
+    return path
+
+
+def test_images_come_in_order_of_id_with_their_objects(tmp_path: Path):
+    first, second = inputs.read_images(written(tmp_path, TRUTH), CLASSES)
+    assert (first.id, first.width, first.height, first.objects) == (2, 10, 20, ())
+    assert second.objects == (inputs.Object(18, (1.0, 2.0, 3.0, 4.5), True),)
+
+
+def test_every_image_has_a_list_of_detections(tmp_path: Path):
+    images = inputs.read_images(written(tmp_path, TRUTH), CLASSES)
+    found = written(tmp_path, [{"image_id": 2, "category_id": 18, "bbox": [0, 0, 1, 1], "score": 0.5}])
+    detections = inputs.read_detections(found, images, CLASSES)
+    assert detections == {2: [inputs.Detection(18, (0.0, 0.0, 1.0, 1.0), 0.5)], 9: []}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"image_id": 3}, r"\[0\].image_id: expected an image of the split, got 3"),
+        ({"category_id": 1}, r"\[0\].category_id: expected one of the class list, got 1"),
+        ({"score": None}, r"\[0\].score: expected a finite number, got None"),
+        ({"score": True}, r"\[0\].score: expected a finite number, got True"),
+        (
+            {"bbox": [1, 2, 3]},
+            r"\[0\].bbox: expected four finite numbers x, y, width, height, got \[1, 2, 3\]",
+        ),
+        ({"bbox": {}}, r"\[0\].bbox: expected four finite numbers x, y, width, height, got {}"),
+    ],
+)
+def test_a_damaged_detection_is_named(tmp_path: Path, change: dict[str, Any], sentence: str):
+    images = inputs.read_images(written(tmp_path, TRUTH), CLASSES)
+    found = {"image_id": 2, "category_id": 18, "bbox": [0, 0, 1, 1], "score": 0.5} | change
+    path = written(tmp_path, [found])
+    with pytest.raises(ValueError, match=f"^{path}: {sentence}$"):
+        inputs.read_detections(path, images, CLASSES)
+
+
+def test_an_image_without_extent_is_named(tmp_path: Path):
+    path = written(tmp_path, TRUTH | {"images": [{"id": 9, "width": 0, "height": 20}]})
+    with pytest.raises(ValueError, match=r"images\[0\].width: expected a whole number from 1 on, got 0$"):
+        inputs.read_images(path, CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("tree", "sentence"),
+    [
+        ([], r"expected a section, got \[\]"),
+        ({}, r"expected the key epochs, got none"),
+        ({"epochs": 1.5}, r"epochs: expected a whole number, got 1.5"),
+        ({"epochs": 1, "steps": 2, "loss": "low"}, r"loss: expected a finite number, got 'low'"),
+        ("{", r"expected JSON, got .* in line 1, column 2"),
+    ],
+)
+def test_a_damaged_summary_is_named(tmp_path: Path, tree: Any, sentence: str):
+    path = written(tmp_path, tree)
+    with pytest.raises(ValueError, match=f"^{path}: {sentence}$"):
+        inputs.read_training(path)
+
+
+def test_figures_that_are_null_or_not_a_number_are_undefined(tmp_path: Path):
+    figures = dict.fromkeys(inputs.FIGURES, 0.5) | {"APs": None, "ARs": float("nan")}
+    read = inputs.read_evaluation(written(tmp_path, figures | {"images": 1, "objects": 2, "detections": 3}))
+    assert read.figures["AP"] == 0.5
+    assert read.figures["APs"] is read.figures["ARs"] is None
+
+
+def test_empty_fields_of_a_table_are_undefined(tmp_path: Path):
+    path = tmp_path / "per_class.csv"
+    path.write_text('class,AP,AP50,AR100,objects\n"dog, hot",,nan,0.5,3\n', encoding="utf-8")
+    assert inputs.read_class_figures(path) == (inputs.ClassFigures("dog, hot", None, None, 0.5, 3),)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("1,0.1,2,1", "expected a field loss_class, got epoch, lr, loss, loss_box"),
+        ("one,0.1,2,1,1", "epoch: expected a whole number, got 'one'"),
+        ("1,fast,2,1,1", "lr: expected a number or nothing, got 'fast'"),
+    ],
+)
+def test_a_damaged_row_is_named(tmp_path: Path, line: str, sentence: str):
+    path = tmp_path / "train.csv"
+    path.write_text(f"epoch,lr,loss,loss_box,loss_class\n1,0.1,3,2,1\n{line}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=f"^{path}: row 2: {sentence}$"):
+        inputs.read_epochs(path)
+
+
+def test_a_table_that_is_not_text_is_named(tmp_path: Path):
+    path = tmp_path / "train.csv"
+    path.write_bytes(b"epoch\n\xff\n")
+    with pytest.raises(ValueError, match=r"expected a table in UTF-8"):
+        inputs.read_epochs(path)

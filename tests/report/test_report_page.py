@@ -1,0 +1,203 @@
+"""The page as a whole."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from ssd.report import inputs
+from ssd.report.page import Results, build_page
+
+EVIL = '<b>&"猫"</b>'
+
+
+def results(images: int = 9, classes: int = 3, epochs: int = 4, detected: bool = True) -> Results:
+    """A small run; the first class has a name that must be escaped."""
+    names = {10 * i + 3: EVIL if i == 0 else f"class{i}" for i in range(classes)}
+    split = inputs.Split(
+        images, 2 * images, 0, 0, {"small": 0, "medium": images, "large": images},
+        (inputs.Repair("box_without_area", 1, (f"image {EVIL}",)),),
+    )  # fmt: skip
+    things = tuple(
+        inputs.Object(category, (5.0 + 30 * i, 5.0, 25.0, 25.0), False)
+        for i, category in enumerate(list(names)[:2])
+    )
+    pictures = tuple(inputs.Image(i, 80, 60, things) for i in range(1, images + 1))
+    found = [inputs.Detection(thing.category_id, thing.box_xywh, 0.87) for thing in things]
+    figure = 0.5 if detected else None
+    return Results(
+        data=inputs.Data(classes, split, split, ("a note",)),
+        class_counts=tuple(inputs.ClassCount(name, 4, 2) for name in names.values()),
+        anchors=inputs.AnchorFit(
+            8732, 21.3, 0.5,
+            {size: inputs.Coverage(9, 0.9) for size in ("all", "small", "medium", "large")},
+            {name: inputs.Coverage(4, None if i else 0.25) for i, name in enumerate(names.values())},
+        ),
+        epochs=tuple(inputs.Epoch(e, 0.1 / e, 3.0 / e, 1.0 / e, 2.0 / e) for e in range(1, epochs + 1)),
+        training=inputs.Training(epochs, 10 * epochs, 0.75, 0.25, 0.5, 2_310_452),
+        evaluation=inputs.Evaluation(dict.fromkeys(inputs.FIGURES, figure), images, 2 * images, 5),
+        class_figures=tuple(inputs.ClassFigures(name, figure, figure, figure, 2) for name in names.values()),
+        precision=tuple(inputs.Precision(r / 100, figure, figure, figure) for r in range(101)),
+        classes=names,
+        train=pictures,
+        val=pictures,
+        detections={picture.id: list(found[: picture.id % 3]) if detected else [] for picture in pictures},
+    )  # fmt: skip
+
+
+def page(of: Results, photos: int = 6) -> str:
+    encoded = cv2.imencode(".jpg", np.full((60, 80, 3), 99, np.uint8))[1].tobytes()
+    return build_page(of, lambda split, image_id: encoded, "A <run>", photos, 0.4, np.random.default_rng(0))
+
+
+class Outline(HTMLParser):
+    """Checks that every tag is closed in order; keeps the text and all attributes."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "col", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.count: dict[str, int] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += attrs
+        self.count[tag] = self.count.get(tag, 0) + 1
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += attrs
+        self.count[tag] = self.count.get(tag, 0) + 1
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def read(html: str) -> Outline:
+    outline = Outline()
+    outline.feed(html)
+    outline.close()
+    assert outline.open == []
+    return outline
+
+
+def test_the_page_goes_from_the_verdict_over_data_and_training_to_the_images():
+    html = page(results())
+    text = read(html).text
+    assert text.startswith(
+        "A <run> A <run> AP 0.500, AP50 0.500 over 9 validation images. 4 epochs (40 steps)"
+    )
+    assert re.findall(r"<h2>(.*?)</h2>", html) == [
+        "Data",
+        "Anchors",
+        "Training",
+        "Evaluation",
+        "Validation images",
+    ]
+    for part in (
+        "2,310,452",
+        "a note",
+        "90.0% of 9",
+        "Loss by epoch",
+        "Learning rate by epoch",
+        "AP @[.50:.95]",
+    ):
+        assert part in text
+    assert text.index("Best The") < text.index("Worst The") < text.index("Between A")
+
+
+def test_the_same_results_make_the_same_bytes():
+    assert page(results()) == page(results())
+
+
+def test_the_page_asks_nothing_of_the_network():
+    html = page(results())
+    outline = read(html)
+    links = [value for name, value in outline.attributes if name in ("src", "href", "xlink:href", "action")]
+    assert links
+    assert all(link is not None and link.startswith(("data:", "#")) for link in links)
+    assert "script" not in outline.count
+    assert not re.search(r"@import|url\(|https?:", html)
+
+
+def test_names_notes_and_the_title_are_escaped():
+    html = page(results())
+    assert "<b>&" not in html
+    outline = read(html)
+    assert outline.text.count(EVIL) >= 4  # by class, coverage, table, on photos
+    assert f"{EVIL} 0.87" in outline.text
+    assert f"(image {EVIL})" in outline.text
+
+
+def test_as_many_photos_are_shown_as_were_asked_for():
+    groups = page(results(images=20), photos=12).split('<section id="images">')[1]
+    assert groups.count("<image ") == 12
+    assert groups.count("found ") == 12 + 2  # each photo, the sum over all, the explanation of ground truth
+    assert page(results(images=2), photos=12).split('<section id="images">')[1].count("<image ") == 2
+
+
+def test_each_photo_says_what_was_found():
+    text = read(page(results(images=3), photos=3)).text
+    assert "found 2 of 2, none false F1 1.00 · image 2" in text
+    assert "found 1 of 2, none false F1 0.67 · image 1" in text
+    assert "found 0 of 2, none false F1 0.00 · image 3" in text
+    assert "Over 3 images: found 3 of 6 objects (50.0%)" in text
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"detected": False},
+        {"epochs": 1},
+        {"epochs": 0},
+        {"classes": 80},
+        {"classes": 1},
+        {"images": 1},
+        {"images": 0},
+    ],
+    ids=str,
+)
+def test_odd_runs_still_make_a_whole_page(odd: dict[str, Any]):
+    outline = read(page(results(**odd)))
+    assert "nan" not in outline.text
+    assert "None" not in outline.text
+
+
+def test_eighty_classes_stand_in_three_tables_and_all_are_there():
+    html = page(results(classes=80))
+    assert html.count('<table class="classes">') == 3
+    assert all(html.count(f">class{i}<") >= 3 for i in range(1, 80))
+
+
+def test_undefined_figures_are_dashes_and_the_verdict_says_why():
+    text = read(page(results(detected=False))).text
+    assert "No figure over 9 validation images" in text
+    assert "AP75 AP @.75 –" in text
+    assert "There is no precision at any recall to draw." in text
+
+
+def test_data_without_repairs_and_notes_says_so():
+    of = results()
+    clean = dataclasses.replace(of.data.train, repairs=())
+    tidy = dataclasses.replace(of, data=inputs.Data(3, clean, clean, ()))
+    assert "nothing was repaired and nothing left out" in read(page(tidy)).text
+
+
+def test_a_photo_that_cannot_be_read_is_named():
+    with pytest.raises(ValueError, match=r"^val image 2: expected an encoded photo"):
+        build_page(results(), lambda split, image_id: b"", "t", 3, 0.4, np.random.default_rng(0))
