@@ -268,7 +268,7 @@ def load_params(path: str | Path, sections: type[Sections]) -> Sections:
 
 def check_params(tree: Any, address: str) -> Params:
     """`tree`, as read from YAML, as `Params`; errors begin with `address`."""
-    return _build(Params, tree, address)
+    return from_tree(Params, tree, address)
 
 
 class _Loader(yaml.SafeLoader):
@@ -325,14 +325,14 @@ def _read_yaml(path: Path) -> Any:
             f"{path}: expected UTF-8 text, got a byte that is not ({error.reason} at {error.start})"
         ) from None
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
         raise ValueError(f"{path}:{where} not YAML: {getattr(error, 'problem', None) or error}") from None
 
 
-def _build(kind: Any, value: Any, address: str) -> Any:
+def from_tree(kind: Any, value: Any, address: str) -> Any:
     """`value` as `kind`, or a ValueError that begins with `address`."""
     if dataclasses.is_dataclass(kind):
         return _build_section(kind, value, address)
@@ -340,7 +340,7 @@ def _build(kind: Any, value: Any, address: str) -> Any:
         if not isinstance(value, list) or not value:
             raise ValueError(f"{address}: expected a list, got {value!r}")
         element = typing.get_args(kind)[0]
-        return tuple(_build(element, item, f"{address}[{index}]") for index, item in enumerate(value))
+        return tuple(from_tree(element, item, f"{address}[{index}]") for index, item in enumerate(value))
     return _build_scalar(kind, value, address)
 
 
@@ -355,7 +355,7 @@ def _build_section(kind: Any, value: Any, address: str) -> Any:
     if missing:
         raise ValueError(f"{address}: missing key {missing[0]}; expected: {', '.join(sorted(hints))}")
     separator = ": " if kind is Params or ": " not in address else "."
-    fields = {key: _build(hint, value[key], f"{address}{separator}{key}") for key, hint in hints.items()}
+    fields = {key: from_tree(hint, value[key], f"{address}{separator}{key}") for key, hint in hints.items()}
     try:
         return kind(**fields)
     except ValueError as error:

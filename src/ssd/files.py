@@ -30,13 +30,13 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path, tree: Any) -> None:
-    """Write `tree` as JSON, indented, keys in the order given.
+def write_json(path: Path, tree: Any, indent: int | None = 2) -> None:
+    """Write `tree` as JSON, keys in the order given; `indent` None: all on one line.
 
     Raises:
         ValueError: a number that is not finite, which JSON does not have.
     """
-    write_text(path, json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,0 +1,1 @@
+"""Files and samples: from a data set to what the network is fed."""

@@ -1,0 +1,83 @@
+"""From batches of pixels to detections in COCO's form."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import mindspore as ms
+import mindspore.nn as nn
+import numpy as np
+from mindspore import Tensor, ops
+
+from ssd.config import Evaluate
+from ssd.geometry.boxes import clip, to_xywh_px
+from ssd.geometry.nms import select_detections
+from ssd.geometry.offsets import decode
+
+Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def compile_predict(net: nn.Cell, batch_size: int) -> Predict:
+    """`net` as a function of pixels [B, 3, S, S], B at most `batch_size`, compiled for one size of batch.
+
+    It gives offsets [B, A, 4] and scores [B, A, C] of the classes without the background. The weights must have
+    been loaded before: a compiled network does not see later changes.
+    """
+    net.set_train(False)
+
+    @ms.jit
+    def forward(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        offsets, logits = net(pixels)
+        return offsets, ops.sigmoid(logits[:, :, 1:])
+
+    def predict(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        padding = [(0, batch_size - len(pixels))] + [(0, 0)] * 3
+        offsets, scores = forward(Tensor(np.pad(pixels, padding)))
+        return offsets.asnumpy()[: len(pixels)], scores.asnumpy()[: len(pixels)]
+
+    return predict
+
+
+def detect(
+    predict: Predict,
+    batches: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    anchors: np.ndarray,
+    variances: tuple[float, float],
+    category_ids: tuple[int, ...],
+    rules: Evaluate,
+) -> Iterator[list[dict[str, Any]]]:
+    """The detections of each image, one list an image, in the order of the batches.
+
+    Args:
+        predict: from pixels to offsets and scores.
+        batches: pixels [B, 3, S, S], image ids [B, 1], photo sizes [B, 2] height, width in pixels.
+        anchors: [A, 4] yxyx.
+        variances: divisors of encoded centres and sizes.
+        category_ids: of labels 1, 2, …
+        rules: thresholds and limits.
+
+    Yields:
+        COCO results: image_id, category_id, bbox [x, y, w, h] in pixels, score; best first; boxes cut at the border.
+    """
+    for pixels, image_ids, photos_px in batches:
+        offsets, scores = predict(pixels)
+        for of_image, score, image_id, photo_px in zip(offsets, scores, image_ids, photos_px, strict=True):
+            boxes, labels, best = select_detections(
+                clip(decode(of_image, anchors, variances)),
+                score,
+                rules.min_score,
+                rules.candidates_per_class,
+                rules.nms_iou,
+                rules.detections_per_image,
+            )
+            boxes_px = to_xywh_px(boxes.astype(np.float64), *photo_px.tolist())
+            yield [
+                {
+                    "image_id": int(image_id[0]),
+                    "category_id": category_ids[label - 1],
+                    "bbox": [round(value, 3) for value in box_px],
+                    "score": round(value, 5),
+                }
+                for box_px, label, value in zip(
+                    boxes_px.tolist(), labels.tolist(), best.tolist(), strict=True
+                )
+            ]

@@ -1,0 +1,128 @@
+"""COCO's figures for a list of detections, by pycocotools."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from ssd.files import write_csv, write_json
+
+FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """COCO's figures.
+
+    Attributes:
+        figures: the twelve, by their usual names; None where undefined.
+        classes: for each class, in the order of the categories: name, AP, AP50, AR100 (None where it has no
+            ground truth) and the number of its objects, crowds left out.
+        recall: [101] the recalls at which precision is taken.
+        precision: "AP50", "AP75", "AP": [101] precision at each recall, averaged over the classes with ground
+            truth ("AP": over the ten IoUs too); empty where no class has any.
+    """
+
+    figures: dict[str, float | None]
+    classes: list[tuple[str, float | None, float | None, float | None, int]]
+    recall: np.ndarray
+    precision: dict[str, np.ndarray]
+
+
+def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> Evaluation:
+    """COCO's box figures over all images of the ground truth, also those without objects or detections.
+
+    Args:
+        ground_truth: the content of a COCO instances file.
+        detections: COCO results; may be empty, which `COCO.loadRes` cannot take.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
+        truth = COCO()
+        truth.dataset = ground_truth
+        truth.createIndex()
+        results = truth.loadRes(detections) if detections else _no_results(truth)
+        coco = COCOeval(truth, results, "bbox")
+        coco.evaluate()
+        coco.accumulate()
+        coco.summarize()
+    # precision [IoU, recall, class, area, limit], recall [IoU, class, area, limit]; area 0: all, limit 2: 100.
+    precision, recall = coco.eval["precision"][:, :, :, 0, 2], coco.eval["recall"][:, :, 0, 2]
+    figures = {name: _defined(value) for name, value in zip(FIGURES, coco.stats.tolist(), strict=True)}
+    with_truth = (precision > -1).any(axis=(0, 1))
+    curves = precision[:, :, with_truth]
+    thresholds = coco.params.iouThrs.round(2).tolist()
+    return Evaluation(
+        figures,
+        _by_class(truth, coco.params.catIds, precision, recall),
+        coco.params.recThrs,
+        {
+            "AP50": curves[thresholds.index(0.5)].mean(axis=1) if with_truth.any() else np.array([]),
+            "AP75": curves[thresholds.index(0.75)].mean(axis=1) if with_truth.any() else np.array([]),
+            "AP": curves.mean(axis=(0, 2)) if with_truth.any() else np.array([]),
+        },
+    )
+
+
+def _no_results(truth: COCO) -> COCO:
+    results = COCO()
+    results.dataset = {**truth.dataset, "annotations": []}
+    results.createIndex()
+    return results
+
+
+def _by_class(
+    truth: COCO, category_ids: list[int], precision: np.ndarray, recall: np.ndarray
+) -> list[tuple[str, float | None, float | None, float | None, int]]:
+    rows = []
+    for index, category_id in enumerate(category_ids):
+        objects = len(truth.getAnnIds(catIds=[category_id], iscrowd=False))
+        rows.append(
+            (
+                truth.cats[category_id]["name"],
+                _defined(precision[:, :, index].mean()),
+                _defined(precision[0, :, index].mean()),
+                _defined(recall[:, index].mean()),
+                objects,
+            )
+        )
+    return rows
+
+
+def _defined(value: float) -> float | None:
+    """pycocotools says -1 for what is undefined."""
+    return None if value <= -1 else float(value)
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation, images: int, detections: int) -> None:
+    """Write evaluate.json (the figures and counts), per_class.csv and pr.csv into `folder`."""
+    objects = sum(row[-1] for row in evaluation.classes)
+    figures = {
+        name: value if value is None else round(value, 4) for name, value in evaluation.figures.items()
+    }
+    write_json(
+        folder / "evaluate.json", {**figures, "images": images, "objects": objects, "detections": detections}
+    )
+    write_csv(
+        folder / "per_class.csv",
+        ("class", "AP", "AP50", "AR100", "objects"),
+        [
+            (name, *(value if value is None else f"{value:.4f}" for value in values), count)
+            for name, *values, count in evaluation.classes
+        ],
+    )
+    curves = [evaluation.precision[name] for name in ("AP50", "AP75", "AP")]
+    write_csv(
+        folder / "pr.csv",
+        ("recall", "AP50", "AP75", "AP"),
+        [
+            (f"{recall:.2f}", *(f"{value:.4f}" for value in values))
+            for recall, *values in zip(
+                evaluation.recall.tolist(), *(curve.tolist() for curve in curves), strict=False
+            )
+        ],
+    )

@@ -1,0 +1,105 @@
+"""VGG16 as SSD's backbone (Simonyan and Zisserman 2015; Liu et al. 2016, section 3.1).
+
+Departures from the tutorial, each a mend: bias (or batch norm) and ReLU follow every convolution, also from fc6
+on, where the tutorial leaves both out and so stacks linear layers; no dropout.
+"""
+
+import mindspore.nn as nn
+from mindspore import Tensor
+
+BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+FC_CHANNELS = 1024
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times `width`, as a multiple of 8 and at least 8; `width` 1 changes nothing."""
+    return max(8, round(channels * width / 8) * 8)
+
+
+class ConvBlock(nn.Cell):
+    """A convolution, batch norm if asked for, and ReLU.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel: side of the kernel.
+        batch_norm: normalise before the ReLU; the convolution then has no bias.
+        stride, padding, dilation: as in `nn.Conv2d`; `padding` pixels on all four sides.
+
+    Inputs:
+        x [B, in_channels, H, W].
+
+    Outputs:
+        [B, out_channels, H', W'].
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        batch_norm: bool,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel,
+            stride=stride,
+            pad_mode="pad",
+            padding=padding,
+            dilation=dilation,
+            has_bias=not batch_norm,
+        )
+        self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
+        self.relu = nn.ReLU()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """The block's output."""
+        return self.relu(self.norm(self.conv(x)))
+
+
+class VGG16(nn.Cell):
+    """VGG16 up to conv5_3, then fc6 and fc7 as convolutions (fc6 dilated by 6).
+
+    Args:
+        width: factor on all channels; 1.0 is VGG16.
+        batch_norm: batch norm after every convolution.
+
+    Inputs:
+        images [B, 3, S, S].
+
+    Outputs:
+        conv4_3 [B, 512 w, S/8, S/8] and fc7 [B, 1024 w, S/16, S/16], sides rounded up.
+    """
+
+    def __init__(self, width: float, batch_norm: bool) -> None:
+        super().__init__()
+        channels = 3
+        blocks = []
+        for block in BLOCKS:
+            layers = []
+            for out in block:
+                layers.append(ConvBlock(channels, scaled(out, width), 3, batch_norm, padding=1))
+                channels = scaled(out, width)
+            blocks.append(nn.SequentialCell(layers))
+        self.block1, self.block2, self.block3, self.block4, self.block5 = blocks
+        # "same" rounds the side up: 75 -> 38 at pool3, as Caffe's ceiling does.
+        self.pool = nn.MaxPool2d(2, 2, pad_mode="same")
+        self.pool5 = nn.MaxPool2d(3, 1, pad_mode="same")
+        fc = scaled(FC_CHANNELS, width)
+        self.fc6 = ConvBlock(channels, fc, 3, batch_norm, padding=6, dilation=6)
+        self.fc7 = ConvBlock(fc, fc, 1, batch_norm)
+        self.out_channels = scaled(BLOCKS[3][-1], width), fc
+
+    def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """conv4_3 and fc7."""
+        x = self.pool(self.block1(images))
+        x = self.pool(self.block2(x))
+        x = self.pool(self.block3(x))
+        conv4_3 = self.block4(x)
+        x = self.pool5(self.block5(self.pool(conv4_3)))
+        return conv4_3, self.fc7(self.fc6(x))

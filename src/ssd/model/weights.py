@@ -1,0 +1,46 @@
+"""The first weights of a network, drawn from a seed and the parameter's name."""
+
+import math
+import zlib
+
+import mindspore as ms
+import numpy as np
+
+from ssd.model.detector import SSD
+
+# Lin et al. 2017, section 4.1: at the start every class is rare, so the many background anchors do not swamp the loss.
+CLASS_PRIOR = 0.01
+OUTPUT_DEVIATION = 0.01
+
+
+def initialise(net: SSD, seed: int) -> None:
+    """Give an SSD its first weights; each depends on (seed, name) alone, whatever the width or the order.
+
+    Convolutions: normal, variance 2 / fan-in (He et al. 2015), which suits any width. The heads' last convolutions:
+    deviation 0.01; their class bias: the logit of the prior, reversed for the background. Norms: scale 1, shift 0.
+    To be called before the network is compiled.
+    """
+    for parameter in net.trainable_params():
+        parameter.set_data(ms.Tensor(_first_value(parameter.name, parameter.shape, seed)))
+    for head in net.class_heads.heads:
+        bias = head.out.bias
+        bias.set_data(ms.Tensor(_class_bias(bias.shape, net.class_heads.values)))
+
+
+def _first_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    is_output = ".heads." in name and ".out." in name
+    if len(shape) == 4:
+        deviation = OUTPUT_DEVIATION if is_output else math.sqrt(2 / math.prod(shape[1:]))
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        return (rng.standard_normal(shape) * deviation).astype(np.float32)
+    if name.endswith("gamma"):
+        return np.ones(shape, np.float32)
+    return np.zeros(shape, np.float32)
+
+
+def _class_bias(shape: tuple[int, ...], columns: int) -> np.ndarray:
+    """Biases of a class head: for each anchor of a cell the background likely, every class as rare as the prior."""
+    rare = math.log(CLASS_PRIOR / (1 - CLASS_PRIOR))
+    of_anchor = np.full(columns, rare, np.float32)
+    of_anchor[0] = -rare
+    return np.tile(of_anchor, shape[0] // columns)

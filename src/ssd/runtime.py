@@ -1,0 +1,15 @@
+"""What must be set before MindSpore is imported; every module that imports it calls `prepare_mindspore` first."""
+
+import os
+
+
+def prepare_mindspore() -> None:
+    """Set MindSpore's environment, where the user has not set it.
+
+    - Only errors are logged: its warnings speak of its own internals.
+    - Kernels stop at AVX2. With AVX-512, oneDNN inside MindSpore 2.10 takes its reference kernel for every 3x3
+      convolution, which is about 60 times slower (`python benchmarks/convolution.py` shows it); and processors
+      with and without AVX-512 then run the same kernels.
+    """
+    os.environ.setdefault("GLOG_v", "3")
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")

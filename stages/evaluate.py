@@ -1,0 +1,55 @@
+"""Stage evaluate: detect on every validation image and measure.
+
+Reads params.yaml (evaluate), data/records and models/ssd.safetensors; writes data/detections.json,
+metrics/evaluate.json, metrics/per_class.csv and metrics/pr.csv.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ssd.config import Evaluate, load_params
+from ssd.data.dataset import EvaluationSample, evaluation_batches
+from ssd.data.records import load_ground_truth, open_records
+from ssd.engine.checkpoint import load_checkpoint, load_network
+from ssd.engine.detection import compile_predict, detect
+from ssd.engine.evaluation import evaluate, write_evaluation
+from ssd.files import write_json
+from stages import run_stage
+
+
+@dataclass(frozen=True)
+class Params:
+    """What this stage reads of params.yaml."""
+
+    evaluate: Evaluate
+
+
+def main() -> None:
+    """Detect, write the detections, then measure exactly what was written."""
+    rules = load_params("params.yaml", Params).evaluate
+    records = open_records(Path("data/records"), "val")
+    ground_truth = load_ground_truth(Path("data/records"), "val")
+    checkpoint = load_checkpoint(Path("models/ssd.safetensors"))
+    checkpoint.require_categories(ground_truth["categories"])
+
+    sample = EvaluationSample(checkpoint.description.model.input_size)
+    batches = evaluation_batches(records, sample, rules.batch_size)
+    predict = compile_predict(load_network(checkpoint), rules.batch_size)
+    images = detect(
+        predict,
+        batches,
+        checkpoint.anchors,
+        checkpoint.description.variances,
+        checkpoint.description.category_ids,
+        rules,
+    )
+    with tqdm(images, "detect", len(records), unit="image", disable=None) as bar:
+        detections = [detection for of_image in bar for detection in of_image]
+    write_json(Path("data/detections.json"), detections, indent=None)
+    write_evaluation(Path("metrics"), evaluate(ground_truth, detections), len(records), len(detections))
+
+
+if __name__ == "__main__":
+    run_stage(main, __doc__)
