@@ -33,7 +33,7 @@ MEANINGS = (
         (
             ("AR1", "1 detection", "with only the surest detection of each image"),
             ("AR10", "10 detections", "with at most ten detections an image"),
-            ("AR100", "100 detections", "with at most a hundred: the upper limit of AP"),
+            ("AR100", "100 detections", "with at most a hundred: what is found at all"),
         ),
     ),
     (
