@@ -22,6 +22,28 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
+_HEADER = {
+    "header_size": int,
+    "page_size": int,
+    "compression_size": int,
+    "shard_id": int,
+    "page": list,
+    "schema": list,
+    "shard_addresses": list,
+    "version": str,
+    "index_fields": type(None),
+    "statistics": type(None),
+}
+_PAGE = {
+    "page_id": int,
+    "page_size": int,
+    "page_type": str,
+    "page_type_id": int,
+    "shard_id": int,
+    "start_row_id": int,
+    "end_row_id": int,
+    "row_group_ids": list,
+}
 _MOST_HEADER = 128 << 20
 _COLUMNS = (
     "PAGE_ID_RAW, PAGE_OFFSET_RAW, PAGE_OFFSET_RAW_END, PAGE_ID_BLOB, PAGE_OFFSET_BLOB, PAGE_OFFSET_BLOB_END"
@@ -52,16 +74,16 @@ class Shard:
 
 
 def check_shard(path: Path) -> Shard:
-    """The shard, after the lengths of all its rows and fields were found to fit together.
+    """The shard, after the lengths of all its rows, fields and packed numbers were found to fit together.
 
     Raises:
         ValueError: as `open_shard`, or a row whose lengths do not add up.
     """
     shard = open_shard(path)
+    numbers = {name for name, entry in shard.fields.items() if entry["type"] != "bytes"}
     with path.open("rb") as file:
         for row in range(len(shard)):
-            for _ in _walk_fields(shard, file, row):
-                pass
+            read_row(shard, row, numbers)
             start, end = map(int, shard.raw_spans[row])
             if _read_length(file, start, "little") != end - start - 8:
                 raise ValueError(f"{path}: row {row}: its unused part has a damaged length")
@@ -127,9 +149,7 @@ def _read_header(path: Path) -> dict[str, Any]:
         header = json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError(f"{path}: expected a MindRecord file, got a header that is not JSON") from None
-    for key in ("header_size", "page_size"):
-        if not isinstance(header, dict) or not _is_count(header.get(key)) or header[key] < 8:
-            raise ValueError(f"{path}: expected a MindRecord file, got a header without {key}")
+    _require(header, _HEADER, f"{path}: header")
     if header["header_size"] < length + 8:
         raise ValueError(
             f"{path}: expected a header of at most {header['header_size']} bytes, got {length + 8}"
@@ -139,20 +159,17 @@ def _read_header(path: Path) -> dict[str, Any]:
 
 def _read_pages(header: dict[str, Any], path: Path) -> list[tuple[str, int]]:
     """Kind and number of bytes of each page; the file is long enough for them."""
-    listed = header.get("page")
-    if not isinstance(listed, list):
-        raise ValueError(f"{path}: expected a header that lists pages, got none")
     pages: list[tuple[str, int]] = []
-    for number, page in enumerate(listed):
-        if (
-            not isinstance(page, dict)
-            or page.get("page_id") != number
-            or page.get("page_type") not in ("RAW_DATA", "BLOB_DATA")
-            or not _is_count(page.get("page_size"))
-            or page["page_size"] > header["page_size"]
-        ):
+    for number, page in enumerate(header["page"]):
+        address = f"{path}: header: page {number}"
+        _require(page, _PAGE, address)
+        for group in page["row_group_ids"]:
+            _require(group, {"id": int, "offset": int}, address)
+        if page["page_id"] != number or page["page_type"] not in ("RAW_DATA", "BLOB_DATA"):
+            raise ValueError(f"{address}: expected its number and kind, got {page!r:.200}")
+        if page["page_size"] > header["page_size"]:
             raise ValueError(
-                f"{path}: header: expected page {number} with its kind and size, got {page!r:.200}"
+                f"{address}: expected at most {header['page_size']} bytes, got {page['page_size']}"
             )
         pages.append((page["page_type"], page["page_size"]))
     if pages:
@@ -162,13 +179,19 @@ def _read_pages(header: dict[str, Any], path: Path) -> list[tuple[str, int]]:
     return pages
 
 
+def _require(entry: Any, keys: dict[str, type], address: str) -> None:
+    """An object with values of these types; whole numbers are not negative. MindSpore aborts without them."""
+    for key, kind in keys.items():
+        value = entry.get(key, ...) if isinstance(entry, dict) else ...
+        if not (_is_count(value) if kind is int else isinstance(value, kind)):
+            raise ValueError(
+                f"{address}: expected {key}, as MindSpore writes it, got {'none' if value is ... else repr(value)[:200]}"
+            )
+
+
 def _read_siblings(header: dict[str, Any], path: Path) -> tuple[str, ...]:
-    names = header.get("shard_addresses")
-    if (
-        not isinstance(names, list)
-        or not all(isinstance(name, str) for name in names)
-        or path.name not in names
-    ):
+    names = header["shard_addresses"]
+    if not all(isinstance(name, str) for name in names) or path.name not in names:
         raise ValueError(
             f"{path}: expected a file that still has the name it was written under, "
             f"got one written as {names!r:.200}"
