@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd.data.coco import Instances, Listed, read_instances
-from ssd.data.quiet import quiet_mindspore
+from ssd.data.quiet import gist, quiet_mindspore
 from ssd.data.shards import Shard, check_shard, open_shard, read_row
 from ssd.data.source import MOST_BYTES, Annotation, Photo, Source, Split
 
@@ -141,7 +141,7 @@ def _compare_with_reader(shard: Shard, rows: list[tuple[int, np.ndarray]]) -> No
         got = [(int(fields["img_id"].item()), fields["annotation"]) for fields in reader.get_next()]
         reader.close()
     except RuntimeError as error:
-        raise ValueError(f"{shard.path}: MindSpore cannot read it: {error}") from None
+        raise ValueError(f"{shard.path}: MindSpore cannot read it: {gist(error)}") from None
     if len(got) != len(rows):
         raise ValueError(
             f"{shard.path}: expected {len(rows)} rows, as its index says, got {len(got)} from MindSpore"

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ssd.data.decode import decode
-from ssd.data.quiet import quiet_mindspore
+from ssd.data.quiet import gist, quiet_mindspore
 from ssd.data.records import SCHEMA, Records, load_classes, load_ground_truth, open_records, without_sentinel
 from ssd.data.shards import check_shard
 from ssd.data.source import SPLITS, Category
@@ -81,7 +81,9 @@ def _read(records: Records) -> Iterator[dict[str, np.ndarray]]:
         )
         yield from dataset.create_dict_iterator(num_epochs=1, output_numpy=True)
     except RuntimeError as error:
-        raise ValueError(f"{records.files[0].parent}: MindSpore cannot read the records: {error}") from None
+        raise ValueError(
+            f"{records.files[0].parent}: MindSpore cannot read the records: {gist(error)}"
+        ) from None
 
 
 def _check_row(

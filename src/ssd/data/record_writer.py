@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ssd.config import Mindrecord
-from ssd.data.quiet import quiet_mindspore
+from ssd.data.quiet import gist, quiet_mindspore
 from ssd.data.records import CLASSES, MANIFEST, SCHEMA, make_manifest, with_sentinel
 from ssd.data.repairs import Repairs, to_record_boxes
 from ssd.data.source import Annotation, Category, Photo, Source, Split
@@ -91,12 +91,12 @@ def _write_file(
         try:
             writer.write_raw_data([_to_row(photo, labels)])
         except RuntimeError as error:
-            raise ValueError(f"{path}: image {photo.id}: MindSpore cannot write it: {error}") from None
+            raise ValueError(f"{path}: image {photo.id}: MindSpore cannot write it: {gist(error)}") from None
         kept.append(replace(photo, encoded=b""))
     try:
         writer.commit()
     except RuntimeError as error:
-        raise ValueError(f"{path}: MindSpore cannot write it: {error}") from None
+        raise ValueError(f"{path}: MindSpore cannot write it: {gist(error)}") from None
     for written in (path, path.with_name(f"{path.name}.db")):
         written.chmod(0o644)  # MindSpore makes them readable for their owner alone
     return kept

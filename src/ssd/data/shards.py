@@ -184,9 +184,8 @@ def _require(entry: Any, keys: dict[str, type], address: str) -> None:
     for key, kind in keys.items():
         value = entry.get(key, ...) if isinstance(entry, dict) else ...
         if not (_is_count(value) if kind is int else isinstance(value, kind)):
-            raise ValueError(
-                f"{address}: expected {key}, as MindSpore writes it, got {'none' if value is ... else repr(value)[:200]}"
-            )
+            got = "none" if value is ... else repr(value)
+            raise ValueError(f"{address}: expected {key}, as MindSpore writes it, got {got:.200}")
 
 
 def _read_siblings(header: dict[str, Any], path: Path) -> tuple[str, ...]:
