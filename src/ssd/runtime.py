@@ -8,7 +8,7 @@ def prepare_mindspore() -> None:
 
     - Only errors are logged: its warnings speak of its own internals.
     - Kernels stop at AVX2. With AVX-512, oneDNN inside MindSpore 2.10 takes its reference kernel for every 3x3
-      convolution, which is about 60 times slower (`python benchmarks/convolution.py` shows it); and processors
+      convolution, which takes some 100 times as long (`python benchmarks/convolution.py` shows it); and processors
       with and without AVX-512 then run the same kernels.
     """
     os.environ.setdefault("GLOG_v", "3")

@@ -5,6 +5,7 @@ scales the loss, so that its gradients are divided by 1024 and its weight decay 
 norms and biases are not decayed.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import mindspore as ms
@@ -58,6 +59,10 @@ def train(
                 bar.set_postfix(epoch=epoch, loss=f"{values[0]:.3f}", refresh=False)
                 bar.update()
             total, box, classes = np.mean(losses, axis=0).tolist()
+            bar.write(
+                f"epoch {epoch}/{epochs}: loss {total:.3f} (boxes {box:.3f}, classes {classes:.3f})",
+                sys.stderr,
+            )
             yield EpochLosses(epoch, float(rates[epoch * len(losses) - 1]), total, box, classes)
 
 
