@@ -4,11 +4,13 @@ Departures from PyYAML: floats follow YAML 1.2 (`1e-05`, which `dvc exp run -S` 
 string), only `true` and `false` are booleans, and a key given twice is an error.
 """
 
+import contextlib
 import dataclasses
 import math
 import re
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -272,11 +274,11 @@ def check_params(tree: Any, address: str) -> Params:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's scalars, and no key twice."""
+    """YAML 1.2's scalars, no other types, and no key twice."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [pair for pair in pairs if pair[0].rsplit(":", 1)[1] not in ("float", "int", "bool", "timestamp")]
+    first: [pair for pair in pairs if pair[0] == "tag:yaml.org,2002:null"]
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 for _tag, _pattern, _first in (
@@ -291,8 +293,17 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first))
 
 
-def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
-    return int(loader.construct_scalar(node))
+def _scalar(wanted: str, read: Callable[[str], Any]) -> Callable[[_Loader, yaml.ScalarNode], Any]:
+    def construct(loader: _Loader, node: yaml.ScalarNode) -> Any:
+        text = loader.construct_scalar(node)
+        try:
+            return read(text)
+        except (KeyError, ValueError):  # `!!int abc`, or more digits than Python reads
+            raise yaml.constructor.ConstructorError(
+                None, None, f"expected {wanted}, got {text!r:.60}", node.start_mark
+            ) from None
+
+    return construct
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -311,8 +322,17 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any
     return loader.construct_mapping(node, deep=True)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
-_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+_Loader.yaml_constructors = {None: yaml.SafeLoader.construct_undefined}
+for _tag, _construct in (
+    ("null", yaml.SafeLoader.construct_yaml_null),
+    ("bool", _scalar("true or false", lambda text: {"true": True, "false": False}[text.lower()])),
+    ("int", _scalar("a whole number", int)),
+    ("float", _scalar("a number", lambda text: float(text.lower().replace(".i", "i").replace(".n", "n")))),
+    ("str", yaml.SafeLoader.construct_yaml_str),
+    ("seq", yaml.SafeLoader.construct_yaml_seq),
+    ("map", _construct_mapping),
+):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _construct)
 
 
 def _read_yaml(path: Path) -> Any:
@@ -326,10 +346,13 @@ def _read_yaml(path: Path) -> Any:
         ) from None
     try:
         return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
-        raise ValueError(f"{path}:{where} not YAML: {getattr(error, 'problem', None) or error}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ValueError(f"{path}: line {line}: not YAML: {error.reason} (U+{error.character:04X})") from None
+    except yaml.MarkedYAMLError as error:
+        where = f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
+        told = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ValueError(f"{path}: {where}: not YAML: {told}") from None
 
 
 def from_tree(kind: Any, value: Any, address: str) -> Any:
@@ -338,7 +361,7 @@ def from_tree(kind: Any, value: Any, address: str) -> Any:
         return _build_section(kind, value, address)
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, list) or not value:
-            raise ValueError(f"{address}: expected a list, got {value!r}")
+            raise ValueError(f"{address}: expected a list, got {_shown(value)}")
         element = typing.get_args(kind)[0]
         return tuple(from_tree(element, item, f"{address}[{index}]") for index, item in enumerate(value))
     return _build_scalar(kind, value, address)
@@ -347,10 +370,13 @@ def from_tree(kind: Any, value: Any, address: str) -> Any:
 def _build_section(kind: Any, value: Any, address: str) -> Any:
     hints = typing.get_type_hints(kind, include_extras=True)
     if not isinstance(value, dict):
-        raise ValueError(f"{address}: expected a section with the keys {', '.join(hints)}; got {value!r}")
+        raise ValueError(
+            f"{address}: expected a section with the keys {', '.join(hints)}; got {_shown(value)}"
+        )
     for key in value:
         if key not in hints:
-            raise ValueError(f"{address}: unknown key {key}; known: {', '.join(sorted(hints))}")
+            unknown = key if key.isprintable() else repr(key)
+            raise ValueError(f"{address}: unknown key {unknown}; known: {', '.join(sorted(hints))}")
     missing = [key for key in hints if key not in value]
     if missing:
         raise ValueError(f"{address}: missing key {missing[0]}; expected: {', '.join(sorted(hints))}")
@@ -366,17 +392,18 @@ def _build_scalar(kind: Any, value: Any, address: str) -> Any:
     base, *bounds = typing.get_args(kind) if typing.get_origin(kind) is Annotated else (kind,)
     if typing.get_origin(base) is Literal:
         choices = typing.get_args(base)
-        if value not in choices or isinstance(value, bool):
+        if (type(value), value) not in [(type(choice), choice) for choice in choices]:
             raise ValueError(
-                f"{address}: expected {' or '.join(str(choice) for choice in choices)}, got {value!r}"
+                f"{address}: expected {' or '.join(str(choice) for choice in choices)}, got {_shown(value)}"
             )
         return value
     if typing.get_origin(base) in (typing.Union, types.UnionType):
         if value is None:
             return None
         (base,) = (option for option in typing.get_args(base) if option is not type(None))
-    if base is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    if base is float and type(value) is int:
+        with contextlib.suppress(OverflowError):
+            value = float(value)
     fits = type(value) is base and (base is not float or math.isfinite(value))
     if not fits or not all(bound.holds(value) for bound in bounds):
         wanted = (
@@ -384,8 +411,12 @@ def _build_scalar(kind: Any, value: Any, address: str) -> Any:
             if not bounds
             else f"{_NAMES[base]} {' and '.join(map(str, bounds))}"
         )
-        raise ValueError(f"{address}: expected {wanted}, got {'nothing' if value is None else repr(value)}")
+        raise ValueError(f"{address}: expected {wanted}, got {_shown(value)}")
     return value
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else repr(value)
 
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
