@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from ssd.data.coco import Instances, Listed, read_instances
-from ssd.data.quiet import gist, quiet_mindspore
+from ssd.data.quiet import gist
 from ssd.data.shards import Shard, check_shard, open_shard, read_row
 from ssd.data.source import MOST_BYTES, Annotation, Photo, Source, Split
+from ssd.runtime import prepare_mindspore
 
 RECORDS = "datasets/MindRecord_COCO"
 INSTANCES = "datasets/annotations/instances_val2017.json"
@@ -133,7 +134,7 @@ def _to_image_id(img_id: np.ndarray, address: str) -> int:
 
 def _compare_with_reader(shard: Shard, rows: list[tuple[int, np.ndarray]]) -> None:
     """MindSpore's own reader finds the same rows: image ids and annotations."""
-    quiet_mindspore()
+    prepare_mindspore()
     from mindspore.mindrecord import FileReader
 
     try:

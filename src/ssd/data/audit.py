@@ -8,11 +8,12 @@ import numpy as np
 from tqdm import tqdm
 
 from ssd.data.decode import decode
-from ssd.data.quiet import gist, quiet_mindspore
+from ssd.data.quiet import gist
 from ssd.data.records import SCHEMA, Records, load_classes, load_ground_truth, open_records, without_sentinel
 from ssd.data.shards import check_shard
 from ssd.data.source import SPLITS, Category
 from ssd.geometry.boxes import clip, from_xywh_px
+from ssd.runtime import prepare_mindspore
 
 
 def audit(folder: Path) -> None:
@@ -72,7 +73,7 @@ def _objects_by_image(
 
 def _read(records: Records) -> Iterator[dict[str, np.ndarray]]:
     """The rows in their order, from MindSpore."""
-    quiet_mindspore()
+    prepare_mindspore()
     from mindspore.dataset import MindDataset
 
     try:

@@ -1,12 +1,6 @@
-"""MindSpore without its chatter."""
+"""What MindSpore complains of, without its chatter."""
 
-import os
 import re
-
-
-def quiet_mindspore() -> None:
-    """Have MindSpore log errors only, unless the environment says otherwise; to be called before its import."""
-    os.environ.setdefault("GLOG_v", "3")
 
 
 def gist(error: RuntimeError) -> str:

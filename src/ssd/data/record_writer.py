@@ -11,11 +11,12 @@ import numpy as np
 from tqdm import tqdm
 
 from ssd.config import Mindrecord
-from ssd.data.quiet import gist, quiet_mindspore
+from ssd.data.quiet import gist
 from ssd.data.records import CLASSES, MANIFEST, SCHEMA, make_manifest, with_sentinel
 from ssd.data.repairs import Repairs, to_record_boxes
 from ssd.data.source import Annotation, Category, Photo, Source, Split
 from ssd.files import write_json, write_text
+from ssd.runtime import prepare_mindspore
 
 
 def write_records(folder: Path, source: Source, rules: Mindrecord) -> dict[str, Repairs]:
@@ -78,7 +79,7 @@ def _write_file(
     path: Path, photos: Iterator[Photo], labels: dict[int, int], header_size: int, page_size: int
 ) -> list[Photo]:
     """Write one MindRecord file; what is known of its photos without their bytes."""
-    quiet_mindspore()
+    prepare_mindspore()
     from mindspore.mindrecord import FileWriter
 
     kept = []
