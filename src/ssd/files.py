@@ -72,37 +72,57 @@ def read_json(path: Path) -> Any:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a table written by `write_csv`, each a dict by the header's names."""
+    """The rows of a table written by `write_csv`, each a dict by the header's names.
+
+    Raises:
+        ValueError: no such file, or not a table in UTF-8.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected a table in UTF-8, got a byte that is not ({error.reason})"
+        ) from None
+    except csv.Error as error:
+        raise ValueError(f"{path}: expected a table, got one that cannot be read ({error})") from None
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A new, empty folder to fill; it takes the place of `path` when the block ends without an error.
 
-    On an error the new folder is removed and `path` is as it was.
+    On an error the new folder is removed and `path` is as it was; so it is when a run that was killed while
+    the folders changed places is followed by another.
     """
     aside, old = path.with_name(path.name + ".new"), path.with_name(path.name + ".old")
-    for left_over in (aside, old):
-        if left_over.exists():
-            shutil.rmtree(left_over)
+    _settle(path, aside, old)
     aside.mkdir(parents=True)
     try:
         yield aside
-        if path.is_symlink():
-            path.unlink()
-        elif path.exists():
+        if os.path.lexists(path):
             os.replace(path, old)
         os.replace(aside, path)
-        if old.exists():
-            shutil.rmtree(old)
     finally:
-        if aside.exists():
-            shutil.rmtree(aside)
+        _settle(path, aside, old)
+
+
+def _settle(path: Path, aside: Path, old: Path) -> None:
+    """End a change of places, done or not: `path` is what it was if nothing new came there, the others are gone."""
+    if os.path.lexists(old) and not os.path.lexists(path):
+        os.replace(old, path)
+    _remove(aside)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder with all it holds, a file or a link, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:
