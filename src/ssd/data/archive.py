@@ -164,7 +164,7 @@ def _read(rows: _Rows, image_id: int, categories: int) -> tuple[bytes, np.ndarra
         if not 1 <= label <= categories or crowd not in (0, 1):
             raise ValueError(
                 f"{shard.path}: image {image_id}: expected a label from 1 to {categories} and 0 or 1 for crowd, got "
-                f" {label} and {crowd}"
+                f"{label} and {crowd}"
             )
     return fields["image"], annotations
 
