@@ -44,8 +44,9 @@ def crop(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A part of the image in which at least one object has a drawn IoU with the part (Liu et al. 2016, section 2.2).
 
-    Sides are 0.3 to 1 of the image's, the aspect between 1/2 and 2. Objects whose centre is inside stay, cut to
-    the part. Without objects, or when 50 draws find no such part, everything comes back as it was.
+    Its sides are 0.3 to 1 of the image's; the ratio of these fractions is between 1/2 and 2 (Caffe's aspect, which
+    the longest photo has room for). Objects whose centre is inside stay, cut to the part. Without objects, or
+    when 50 draws find no such part, everything comes back as it was.
     """
     if not len(boxes):
         return image, boxes, labels
@@ -69,9 +70,10 @@ def crop(
 def _draw_part_px(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     """A rectangle in whole pixels: [4] ymin, xmin, ymax, xmax."""
     while True:
-        part_height, part_width = rng.uniform(CROP_MIN_SCALE, 1, 2) * (height, width)
+        part_height, part_width = rng.uniform(CROP_MIN_SCALE, 1, 2)
         if 1 / CROP_MAX_ASPECT <= part_height / part_width <= CROP_MAX_ASPECT:
             break
+    part_height, part_width = part_height * height, part_width * width
     top, left = rng.uniform(0, 1, 2) * (height - part_height, width - part_width)
     top, left = int(top), int(left)
     return np.array([top, left, top + max(1, int(part_height)), left + max(1, int(part_width))])
