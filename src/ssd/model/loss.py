@@ -18,14 +18,12 @@ def sigmoid_focal(logits: Tensor, targets: Tensor, alpha: float, gamma: float) -
         alpha: weight of an element whose target is 1; the others weigh 1 - alpha.
         gamma: exponent that plays down what is already right.
     """
-    # log(1 + e^-|x|) + max(x, 0) - x t: cross-entropy from logits without overflow.
-    cross_entropy = ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
-    scores = ops.sigmoid(logits)
-    wrong = scores + targets - 2 * scores * targets
+    ones = ops.ones_like(logits)
+    cross_entropy = ops.binary_cross_entropy_with_logits(logits, targets, ones, ones, "none")
+    # -log(1 - p_t): a power of 1 - p_t itself has no finite gradient where p_t rounds to 1 and gamma is below 1.
+    of_the_opposite = ops.binary_cross_entropy_with_logits(logits, 1 - targets, ones, ones, "none")
     weight = targets * alpha + (1 - targets) * (1 - alpha)
-    if gamma == 2.0:
-        return weight * wrong * wrong * cross_entropy
-    return weight * wrong**gamma * cross_entropy
+    return weight * ops.exp(-gamma * of_the_opposite) * cross_entropy
 
 
 def smooth_l1(difference: Tensor) -> Tensor:
