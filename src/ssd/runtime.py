@@ -1,6 +1,7 @@
 """What must be set before MindSpore is imported; every module that imports it calls `prepare_mindspore` first."""
 
 import os
+from functools import cache
 
 
 def prepare_mindspore() -> None:
@@ -13,3 +14,15 @@ def prepare_mindspore() -> None:
     """
     os.environ.setdefault("GLOG_v", "3")
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+
+@cache
+def use_all_processors() -> None:
+    """Have every kernel use one thread a processor; to be called before the first operation.
+
+    Left alone, MindSpore tries several splits of each kernel in its first launches and keeps the fastest: beside a
+    busy process it can settle on one thread for the whole run, and what it settles on depends on chance.
+    """
+    import mindspore as ms
+
+    ms.device_context.cpu.op_tuning.threads_num(os.cpu_count() or 1)

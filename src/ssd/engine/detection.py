@@ -12,6 +12,7 @@ from ssd.config import Evaluate
 from ssd.geometry.boxes import clip, to_xywh_px
 from ssd.geometry.nms import select_detections
 from ssd.geometry.offsets import decode
+from ssd.runtime import use_all_processors
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -22,6 +23,7 @@ def compile_predict(net: nn.Cell, batch_size: int) -> Predict:
     It gives offsets [B, A, 4] and scores [B, A, C] of the classes without the background. The weights must have
     been loaded before: a compiled network does not see later changes.
     """
+    use_all_processors()
     net.set_train(False)
 
     @ms.jit

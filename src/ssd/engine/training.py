@@ -15,6 +15,7 @@ from mindspore import Tensor
 from tqdm import tqdm
 
 from ssd.engine.history import EpochLosses
+from ssd.runtime import use_all_processors
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -42,6 +43,7 @@ def train(
     Raises:
         ValueError: a loss that is not finite, with the epoch and step.
     """
+    use_all_processors()
     net.set_train(True)
     step = compile_step(net, loss, rates, momentum, weight_decay)
     with tqdm(total=len(rates), desc="train", unit="step", disable=None) as bar:
