@@ -43,9 +43,10 @@ def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> 
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
         truth = COCO()
-        truth.dataset = ground_truth
+        # copies: pycocotools adds keys to what it is given
+        truth.dataset = {**ground_truth, "annotations": [{**each} for each in ground_truth["annotations"]]}
         truth.createIndex()
-        results = truth.loadRes(detections) if detections else _no_results(truth)
+        results = truth.loadRes([{**each} for each in detections]) if detections else _no_results(truth)
         coco = COCOeval(truth, results, "bbox")
         coco.evaluate()
         coco.accumulate()
