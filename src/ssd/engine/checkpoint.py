@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 
 from ssd.config import Anchors, Model, from_tree
 from ssd.files import write_bytes
-from ssd.geometry.anchors import anchors_per_cell
-from ssd.model.detector import SSD
+from ssd.geometry.anchors import anchors_per_cell, map_sizes
+from ssd.model.detector import MAP_CELLS_300, SSD
 
 FORMAT = 1
 ANCHORS = "anchors"
@@ -37,6 +38,14 @@ class Description:
     variances: tuple[float, float]
     class_names: tuple[str, ...]
     category_ids: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.variances) != 2:
+            raise ValueError(f"variances: expected 2, got {len(self.variances)}")
+        if len(self.category_ids) != len(self.class_names):
+            raise ValueError(
+                f"category_ids: expected {len(self.class_names)}, one a class name, got {len(self.category_ids)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -74,8 +83,18 @@ class Checkpoint:
 
 
 def build_network(description: Description) -> SSD:
-    """The network that a description speaks of, with MindSpore's own first weights."""
+    """The network that a description speaks of, with MindSpore's own first weights.
+
+    Raises:
+        ValueError: its anchors lie on other feature maps than the network has.
+    """
     model = description.model
+    cells = map_sizes(model.input_size, description.anchors.steps)
+    if cells != MAP_CELLS_300:
+        raise ValueError(
+            f"anchors.steps: expected those of the network's feature maps, {list(MAP_CELLS_300)} cells a side, "
+            f"got {list(cells)}"
+        )
     return SSD(
         len(description.class_names),
         anchors_per_cell(description.anchors.ratios),
@@ -102,7 +121,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
+            description = _read_description(path, (file.metadata() or {}).get("ssd"))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
         raise ValueError(f"{path}: no such checkpoint; run the train stage first") from None
@@ -110,12 +129,35 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ValueError(
             f"{path}: expected a safetensors file, got a damaged or another one ({error})"
         ) from None
-    if "ssd" not in metadata or ANCHORS not in weights:
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error})") from None
+    for name, tensor in weights.items():
+        if tensor.dtype != np.float32 or not np.isfinite(tensor).all():
+            got = tensor.dtype if tensor.dtype != np.float32 else "NaN or infinity"
+            raise ValueError(f"{path}: {name}: expected finite float32, got {got}")
+    anchors = weights.pop(ANCHORS, np.zeros(0))
+    expected = _number_of_anchors(description)
+    if anchors.shape != (expected, 4):
+        raise ValueError(f"{path}: {ANCHORS}: expected [{expected}, 4], got {list(anchors.shape)}")
+    return Checkpoint(path, description, anchors, weights)
+
+
+def _read_description(path: Path, told: str | None) -> Description:
+    if told is None:
         raise ValueError(f"{path}: expected a checkpoint of this project, got another safetensors file")
-    told = json.loads(metadata["ssd"])
-    if told.pop("format", None) != FORMAT:
+    try:
+        tree = json.loads(told)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: expected a description in JSON, got {error.msg}") from None
+    if not isinstance(tree, dict) or tree.pop("format", None) != FORMAT:
         raise ValueError(f"{path}: expected a checkpoint of format {FORMAT}, got another; train again")
-    return Checkpoint(path, from_tree(Description, told, f"{path}"), weights.pop(ANCHORS), weights)
+    return from_tree(Description, tree, f"{path}")
+
+
+def _number_of_anchors(description: Description) -> int:
+    cells = map_sizes(description.model.input_size, description.anchors.steps)
+    per_cell = anchors_per_cell(description.anchors.ratios)
+    return sum(side * side * count for side, count in zip(cells, per_cell, strict=True))
 
 
 def load_network(checkpoint: Checkpoint) -> SSD:
@@ -151,10 +193,11 @@ def load_anchors(path: Path) -> np.ndarray:
         ValueError: no such file, or not such an array.
     """
     try:
-        anchors = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            anchors = np.lib.format.read_array(file, allow_pickle=False)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; run the anchors stage first") from None
-    except (ValueError, EOFError):
+    except (ValueError, tokenize.TokenError):  # the latter is of a damaged header
         raise ValueError(f"{path}: expected a NumPy array, got a damaged or another file") from None
     if anchors.ndim != 2 or anchors.shape[1] != 4 or anchors.dtype != np.float32:
         raise ValueError(f"{path}: expected [A, 4] float32, got {list(anchors.shape)} {anchors.dtype}")

@@ -13,6 +13,9 @@ from ssd.model.vgg import VGG16, ConvBlock, scaled
 # channels of the 1x1 and of the 3x3 convolution, stride and padding of the 3x3 (Liu et al. 2016, figure 2).
 EXTRA_LAYERS_300 = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
 
+MAP_CELLS_300 = (38, 19, 10, 5, 3, 1)
+"""Cells on a side of each feature map."""
+
 
 class SSD(nn.Cell):
     """Single Shot MultiBox Detector on VGG16 for 300x300 images.
