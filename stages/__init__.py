@@ -1,20 +1,67 @@
 """The six stages; each runs as `python -m stages.NAME` from the project's folder, with and without DVC."""
 
 import argparse
+import ast
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 # A queued experiment runs in a copy of the repository: it must import that copy's package, not the installed one.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 
 def run_stage(main: Callable[[], None], description: str | None) -> None:
-    """Run a stage from the command line; bad input ends it with one sentence on stderr and exit code 1."""
-    argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    """Run a stage from the command line; bad input ends it with one sentence on stderr and exit code 1.
+
+    Ctrl-C ends it with exit code 130.
+    """
+    _parse_arguments(Path(sys.argv[0]).stem, description)
+    _leave_when_stopped()
     try:
         main()
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+
+
+def _parse_arguments(name: str, description: str | None) -> None:
+    argparse.ArgumentParser(
+        prog=f"python -m stages.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+
+
+def _leave_when_stopped() -> None:
+    """End at once on Ctrl-C, and on SIGTERM, which MindSpore makes of it while its graphs run.
+
+    A KeyboardInterrupt would be lost in MindSpore's C++, or crash it. What a stage writes, it writes aside: the
+    old files stay, and the next run clears away what was left half written.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
+
+
+def _leave(*_: object) -> None:
+    try:
+        os.write(2, b"stopped\n")  # print may be what was interrupted
+    finally:
+        os._exit(STOPPED)
+
+
+def _before_imports() -> None:
+    """Answer --help, wrong arguments and Ctrl-C already while a stage is imported, which may take seconds."""
+    name = sys.orig_argv[-len(sys.argv)].rpartition(".")[2]
+    path = Path(__file__).with_name(f"{name}.py")
+    if path.is_file():
+        _parse_arguments(name, ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))
+        _leave_when_stopped()
+
+
+if sys.argv[0] == "-m":  # so it is while `python -m` looks for the stage
+    _before_imports()
