@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from ssd.model.detector import SSD
+from ssd.model.vgg import ConvBlock, scaled
+
+
+@pytest.mark.parametrize(
+    ("channels", "width", "expected"),
+    [
+        (64, 1.0, 64),
+        (1024, 1.0, 1024),
+        (512, 2.0, 1024),
+        (512, 0.25, 128),
+        (64, 0.25, 16),
+        (512, 0.03125, 16),
+        (1024, 0.3, 304),  # 307.2, and the next multiple of 8
+        (64, 0.03125, 8),  # 2, but at least 8
+        (64, 0.001, 8),
+    ],
+)
+def test_channels_are_multiples_of_eight_and_at_least_eight(
+    channels: int, width: float, expected: int
+) -> None:
+    assert scaled(channels, width) == expected
+
+
+def test_the_backbone_gives_conv4_3_and_fc7_with_sides_rounded_up(slim: SSD, photos: np.ndarray) -> None:
+    conv4_3, fc7 = slim.backbone(Tensor(photos[:1]))
+    assert conv4_3.shape == (1, 16, 38, 38)  # 300, 150, 75, 38
+    assert fc7.shape == (1, 32, 19, 19)
+    assert slim.backbone.out_channels == (16, 32)
+
+
+def test_every_convolution_is_followed_by_a_relu(slim: SSD, photos: np.ndarray) -> None:
+    for features in slim.backbone(Tensor(photos[:1])):
+        values = features.asnumpy()
+        assert values.min() == 0 and values.max() > 0
+
+
+def test_batch_norm_takes_the_place_of_the_bias() -> None:
+    with_norm, without = ConvBlock(3, 8, 3, batch_norm=True), ConvBlock(3, 8, 3, batch_norm=False)
+    assert {parameter.name for parameter in with_norm.trainable_params()} == {
+        "conv.weight",
+        "norm.gamma",
+        "norm.beta",
+    }
+    assert {parameter.name for parameter in without.trainable_params()} == {"conv.weight", "conv.bias"}
