@@ -13,7 +13,7 @@ from ssd.config import Evaluate, load_params
 from ssd.data.dataset import EvaluationSample, evaluation_batches
 from ssd.data.records import load_ground_truth, open_records
 from ssd.engine.checkpoint import load_checkpoint, load_network
-from ssd.engine.detection import compile_predict, detect
+from ssd.engine.detection import detect, make_predict
 from ssd.engine.evaluation import evaluate, write_evaluation
 from ssd.files import write_json
 from stages import run_stage
@@ -36,7 +36,7 @@ def main() -> None:
 
     sample = EvaluationSample(checkpoint.description.model.input_size)
     batches = evaluation_batches(records, sample, rules.batch_size)
-    predict = compile_predict(load_network(checkpoint), rules.batch_size)
+    predict = make_predict(load_network(checkpoint), rules.batch_size)
     images = detect(
         predict,
         batches,

@@ -17,12 +17,16 @@ def prepare_mindspore() -> None:
 
 
 @cache
-def use_all_processors() -> None:
-    """Have every kernel use one thread a processor; to be called before the first operation.
+def compile_whole_cells() -> None:
+    """Have MindSpore compile a cell that is called, and run it on all processors; before the first operation.
 
-    Left alone, MindSpore tries several splits of each kernel in its first launches and keeps the fastest: beside a
-    busy process it can settle on one thread for the whole run, and what it settles on depends on chance.
+    - Graph mode: a call compiles the whole cell and returns when it is done. Functions under `ms.jit` return at
+      once, and fetching their result spins: on two processors that takes one of them from the kernels.
+    - One thread a processor for every kernel. Left alone, MindSpore tries several splits of each kernel in its
+      first launches and keeps the fastest: beside a busy process it can settle on one thread for the whole run,
+      and what it settles on depends on chance.
     """
     import mindspore as ms
 
+    ms.set_context(mode=ms.GRAPH_MODE)
     ms.device_context.cpu.op_tuning.threads_num(os.cpu_count() or 1)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import mindspore as ms
 import mindspore.nn as nn
 import numpy as np
 from mindspore import Tensor, ops
@@ -12,28 +11,46 @@ from ssd.config import Evaluate
 from ssd.geometry.boxes import clip, to_xywh_px
 from ssd.geometry.nms import select_detections
 from ssd.geometry.offsets import decode
-from ssd.runtime import use_all_processors
+from ssd.runtime import compile_whole_cells
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def compile_predict(net: nn.Cell, batch_size: int) -> Predict:
+class Scorer(nn.Cell):
+    """A network with sigmoid scores of the classes without the background.
+
+    Args:
+        net: from pixels to offsets [B, A, 4] and logits [B, A, 1 + C].
+
+    Inputs:
+        pixels [B, 3, S, S].
+
+    Outputs:
+        offsets [B, A, 4], scores [B, A, C].
+    """
+
+    def __init__(self, net: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.net = net
+
+    def construct(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Offsets and scores."""
+        offsets, logits = self.net(pixels)
+        return offsets, ops.sigmoid(logits[:, :, 1:])
+
+
+def make_predict(net: nn.Cell, batch_size: int) -> Predict:
     """`net` as a function of pixels [B, 3, S, S], B at most `batch_size`, compiled for one size of batch.
 
     It gives offsets [B, A, 4] and scores [B, A, C] of the classes without the background. The weights must have
-    been loaded before: a compiled network does not see later changes.
+    been loaded before.
     """
-    use_all_processors()
-    net.set_train(False)
-
-    @ms.jit
-    def forward(pixels: Tensor) -> tuple[Tensor, Tensor]:
-        offsets, logits = net(pixels)
-        return offsets, ops.sigmoid(logits[:, :, 1:])
+    compile_whole_cells()
+    scorer = Scorer(net).set_train(False)
 
     def predict(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         padding = [(0, batch_size - len(pixels))] + [(0, 0)] * 3
-        offsets, scores = forward(Tensor(np.pad(pixels, padding)))
+        offsets, scores = scorer(Tensor(np.pad(pixels, padding)))
         return offsets.asnumpy()[: len(pixels)], scores.asnumpy()[: len(pixels)]
 
     return predict

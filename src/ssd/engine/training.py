@@ -15,9 +15,11 @@ from mindspore import Tensor
 from tqdm import tqdm
 
 from ssd.engine.history import EpochLosses
-from ssd.runtime import use_all_processors
+from ssd.runtime import compile_whole_cells
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+_ADVICE = "try a lower train.lr_max or a longer train.warmup_epochs"
 
 
 def train(
@@ -41,11 +43,11 @@ def train(
         weight_decay: of the kernels; norms and biases have none.
 
     Raises:
-        ValueError: a loss that is not finite, with the epoch and step.
+        ValueError: a loss that is not finite, with the epoch and step, or a weight, with the epoch.
     """
-    use_all_processors()
-    net.set_train(True)
-    step = compile_step(net, loss, rates, momentum, weight_decay)
+    compile_whole_cells()
+    step = TrainingStep(net, loss, make_optimizer(net, rates, momentum, weight_decay))
+    step.set_train(True)
     with tqdm(total=len(rates), desc="train", unit="step", disable=None) as bar:
         for epoch in range(1, epochs + 1):
             losses = []
@@ -54,12 +56,12 @@ def train(
                 values = [float(part.asnumpy()) for part in parts]
                 if not np.isfinite(values).all():
                     raise ValueError(
-                        f"training: epoch {epoch}, step {len(losses) + 1}: the loss is {values[0]}; "
-                        "try a lower train.lr_max or a longer train.warmup_epochs"
+                        f"training: epoch {epoch}, step {len(losses) + 1}: the loss is {values[0]}; {_ADVICE}"
                     )
                 losses.append(values)
                 bar.set_postfix(epoch=epoch, loss=f"{values[0]:.3f}", refresh=False)
                 bar.update()
+            _require_finite(net, epoch)
             total, box, classes = np.mean(losses, axis=0).tolist()
             bar.write(
                 f"epoch {epoch}/{epochs}: loss {total:.3f} (boxes {box:.3f}, classes {classes:.3f})",
@@ -68,13 +70,58 @@ def train(
             yield EpochLosses(epoch, float(rates[epoch * len(losses) - 1]), total, box, classes)
 
 
-def compile_step(
-    net: nn.Cell, loss: nn.Cell, rates: np.ndarray, momentum: float, weight_decay: float
-) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-    """One training step as a compiled function of (pixels, target offsets, labels) that returns the losses."""
+def _require_finite(net: nn.Cell, epoch: int) -> None:
+    """Look at the weights themselves: on the CPU ReLU and max pooling make 0 of NaN, and so can hide it from the loss.
+
+    Raises:
+        ValueError: a weight or moving statistic that is not finite.
+    """
+    for parameter in net.get_parameters():
+        if not np.isfinite(parameter.asnumpy()).all():
+            raise ValueError(f"training: epoch {epoch}: {parameter.name} is not finite any more; {_ADVICE}")
+
+
+class TrainingStep(nn.Cell):
+    """One step: forward, backward and the optimiser, compiled as a whole when it is first called.
+
+    Args:
+        net: the network.
+        loss: from (offsets, logits, target offsets, labels) to (total, box part, class part).
+        optimizer: of the network's trainable parameters.
+
+    Inputs:
+        pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A].
+
+    Outputs:
+        total loss, box part, class part: three scalars, taken before the step.
+    """
+
+    def __init__(self, net: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer) -> None:
+        super().__init__(auto_prefix=False)  # the parameters keep the network's names
+        self.net = net
+        self.loss = loss
+        self.optimizer = optimizer
+        self.losses_and_gradients = ms.value_and_grad(self.losses, None, optimizer.parameters, has_aux=True)
+
+    def losses(self, pixels: Tensor, target_offsets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss and its two parts."""
+        offsets, logits = self.net(pixels)
+        return self.loss(offsets, logits, target_offsets, labels)
+
+    def construct(
+        self, pixels: Tensor, target_offsets: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Take the step."""
+        (total, box, classes), gradients = self.losses_and_gradients(pixels, target_offsets, labels)
+        self.optimizer(gradients)
+        return total, box, classes
+
+
+def make_optimizer(net: nn.Cell, rates: np.ndarray, momentum: float, weight_decay: float) -> nn.Momentum:
+    """Momentum with a rate a step and weight decay on the kernels alone."""
     kernels = [parameter for parameter in net.trainable_params() if parameter.ndim > 1]
     others = [parameter for parameter in net.trainable_params() if parameter.ndim <= 1]
-    optimizer = nn.Momentum(
+    return nn.Momentum(
         [
             {"params": kernels, "weight_decay": weight_decay},
             {"params": others, "weight_decay": 0.0},
@@ -83,17 +130,3 @@ def compile_step(
         learning_rate=rates.tolist(),
         momentum=momentum,
     )
-
-    def forward(pixels: Tensor, target_offsets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        offsets, logits = net(pixels)
-        return loss(offsets, logits, target_offsets, labels)
-
-    gradients_of = ms.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
-
-    @ms.jit
-    def step(pixels: Tensor, target_offsets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        (total, box, classes), gradients = gradients_of(pixels, target_offsets, labels)
-        optimizer(gradients)
-        return total, box, classes
-
-    return step
