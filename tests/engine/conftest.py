@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+from small_detector import ANCHORS, DESCRIPTION, RATES, STEPS, Learnt, batch, weights_of
+
+from ssd.engine.checkpoint import build_network, save_checkpoint
+from ssd.engine.training import train
+from ssd.model.loss import MultiBoxLoss
+from ssd.model.weights import initialise
+
+
+@pytest.fixture(scope="session")
+def learnt() -> Learnt:
+    net = build_network(DESCRIPTION)
+    initialise(net, 1)
+    history, after_three = [], {}
+    for losses in train(net, MultiBoxLoss(0.75, 2.0, 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4):
+        history.append(losses)
+        if losses.epoch == 3:
+            after_three = weights_of(net)
+    return Learnt(net, history, after_three)
+
+
+@pytest.fixture(scope="session")
+def checkpoint_path(learnt: Learnt, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The learnt network's checkpoint; for reading only."""
+    path = tmp_path_factory.mktemp("models") / "ssd.safetensors"
+    save_checkpoint(path, learnt.net, ANCHORS, DESCRIPTION)
+    return path

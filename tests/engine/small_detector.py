@@ -1,0 +1,78 @@
+"""A slim detector of two classes, and two photos that it can learn by heart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssd.config import Anchors, Evaluate, Model
+from ssd.data.dataset import encode_targets, network_input
+from ssd.engine.checkpoint import Description
+from ssd.engine.history import EpochLosses
+from ssd.engine.schedule import learning_rates
+from ssd.geometry.anchors import make_anchors
+from ssd.model.detector import SSD
+
+RECIPE = Anchors(
+    steps=(8.0, 16.0, 32.0, 64.0, 100.0, 300.0),
+    sizes=(0.1, 0.27, 0.44, 0.61, 0.78, 0.95, 1.0),
+    ratios=((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,)),
+    large_square="last",
+)
+DESCRIPTION = Description(
+    model=Model(input_size=300, width=0.03125, batch_norm=True, heads="conv"),
+    anchors=RECIPE,
+    variances=(0.1, 0.2),
+    class_names=("disc", "square"),
+    category_ids=(3, 7),
+)
+ANCHORS = make_anchors(300, RECIPE.steps, RECIPE.sizes, RECIPE.ratios, "last")
+RULES = Evaluate(
+    batch_size=4, min_score=0.01, candidates_per_class=400, nms_iou=0.5, detections_per_image=100
+)
+
+HEIGHT, WIDTH = 240, 320
+BOX_XYWH_PX = (80, 60, 120, 120)
+LABEL = 2
+STEPS = 25
+RATES = learning_rates(1, STEPS, start=0.001, peak=0.01, end=0.0001, warmup_epochs=3)
+
+
+def photo() -> np.ndarray:
+    """A yellow square on grey, [240, 320, 3] uint8 RGB."""
+    picture = np.full((HEIGHT, WIDTH, 3), 60, np.uint8)
+    left, top, width, height = BOX_XYWH_PX
+    picture[top : top + height, left : left + width] = (250, 230, 40)
+    return picture
+
+
+def empty_photo() -> np.ndarray:
+    """A paler grey without any object, of the same size."""
+    return np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+
+
+def batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels, target offsets and labels of the two photos: batch norm wants two values for the map of one cell."""
+    left, top, width, height = BOX_XYWH_PX
+    square = [top / HEIGHT, left / WIDTH, (top + height) / HEIGHT, (left + width) / WIDTH]
+    of_photo = encode_targets(
+        np.array([square], np.float32), np.array([LABEL]), ANCHORS, 0.5, DESCRIPTION.variances
+    )
+    of_empty = encode_targets(
+        np.zeros((0, 4), np.float32), np.zeros(0, np.int32), ANCHORS, 0.5, DESCRIPTION.variances
+    )
+    pixels = np.stack([network_input(photo(), 300), network_input(empty_photo(), 300)])
+    return pixels, *(np.stack(both) for both in zip(of_photo, of_empty, strict=True))
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A network that saw the photos 25 times, its weights after 3 of them, and the losses."""
+
+    net: SSD
+    history: list[EpochLosses]
+    after_three: dict[str, np.ndarray]
+
+
+def weights_of(net: SSD) -> dict[str, np.ndarray]:
+    """A copy of every parameter, moving statistics too."""
+    return {parameter.name: parameter.asnumpy().copy() for parameter in net.get_parameters()}

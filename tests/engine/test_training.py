@@ -1,0 +1,142 @@
+from collections.abc import Callable
+
+import mindspore.nn as nn
+import numpy as np
+import pytest
+from mindspore import Parameter, Tensor
+from small_detector import DESCRIPTION, RATES, STEPS, Learnt, batch, weights_of
+
+from ssd.engine.checkpoint import build_network
+from ssd.engine.training import train
+from ssd.model.loss import MultiBoxLoss
+from ssd.model.weights import initialise
+
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class TinyNet(nn.Cell):
+    """Offsets are a kernel times the pixels, logits a bias: gradients can be told by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = Parameter(Tensor(np.full((1, 2), 2.0, np.float32)), name="kernel")
+        self.bias = Parameter(Tensor(np.full(2, 3.0, np.float32)), name="bias")
+
+    def construct(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        return self.kernel * pixels, self.bias * 1
+
+
+class DeafNet(TinyNet):
+    """As `TinyNet`, but a ReLU stands between the kernel and the offsets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+
+    def construct(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        return self.relu(self.kernel * pixels), self.bias * 1
+
+
+class SumLoss(nn.Cell):
+    """The sum of the offsets and of the logits; the targets are not used."""
+
+    def construct(
+        self, offsets: Tensor, logits: Tensor, target_offsets: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return offsets.sum() + logits.sum(), offsets.sum(), logits.sum()
+
+
+def tiny_batch(*pixels: float) -> Batch:
+    return np.array([pixels], np.float32), np.zeros((1, 2), np.float32), np.zeros((1, 2), np.int32)
+
+
+def train_tiny(
+    net: nn.Cell, batches: Callable[[int], list[Batch]], rates: list[float], epochs: int, decay: float = 0.0
+) -> list:
+    return list(train(net, SumLoss(), batches, np.array(rates, np.float32), epochs, 0.5, decay))
+
+
+def test_a_slim_network_learns_a_photo_by_heart(learnt: Learnt) -> None:
+    first, last = learnt.history[0], learnt.history[-1]
+    assert len(learnt.history) == STEPS
+    assert last.loss < first.loss / 10
+    assert last.loss_box < first.loss_box / 10
+    assert last.loss_class < first.loss_class / 10
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_byte(learnt: Learnt) -> None:
+    net = build_network(DESCRIPTION)
+    initialise(net, 1)
+    epochs = train(net, MultiBoxLoss(0.75, 2.0, 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4)
+    for _ in range(3):
+        next(epochs)
+    again = weights_of(net)
+    assert again.keys() == learnt.after_three.keys()
+    for name, weights in again.items():
+        assert weights.tobytes() == learnt.after_three[name].tobytes(), name
+
+
+def test_training_moves_every_weight_and_every_moving_statistic(learnt: Learnt) -> None:
+    net = build_network(DESCRIPTION)
+    initialise(net, 1)
+    after = weights_of(learnt.net)
+    for name, before in weights_of(net).items():
+        assert not np.array_equal(before, after[name]), name
+
+
+def test_a_step_is_the_rate_times_the_gradient_with_momentum() -> None:
+    net = TinyNet()
+    train_tiny(net, lambda _: [tiny_batch(1.0, 4.0)], [0.1, 0.01], epochs=2)
+    # velocity g, then 0.5 g + g; the rate is that of its step
+    step = 0.1 * 1 + 0.01 * 1.5
+    np.testing.assert_allclose(net.kernel.asnumpy(), [[2 - step, 2 - 4 * step]], rtol=1e-6)
+    np.testing.assert_allclose(net.bias.asnumpy(), [3 - step, 3 - step], rtol=1e-6)
+
+
+def test_weight_decay_pulls_at_kernels_and_spares_norms_and_biases() -> None:
+    with_decay, without = TinyNet(), TinyNet()
+    for net, decay in ((with_decay, 0.5), (without, 0.0)):
+        train_tiny(net, lambda _: [tiny_batch(1.0, 4.0)], [0.1], epochs=1, decay=decay)
+    difference = without.kernel.asnumpy() - with_decay.kernel.asnumpy()
+    np.testing.assert_allclose(difference, 0.1 * 0.5 * 2.0, rtol=1e-5)
+    np.testing.assert_array_equal(with_decay.bias.asnumpy(), without.bias.asnumpy())
+
+
+def test_an_epoch_tells_its_mean_losses_and_the_rate_of_its_last_step() -> None:
+    asked = []
+
+    def batches(epoch: int) -> list[Batch]:
+        asked.append(epoch)
+        return [tiny_batch(1.0, 1.0), tiny_batch(3.0, 3.0)]
+
+    first, second = train_tiny(TinyNet(), batches, [0.0, 0.0, 0.0, 0.125], epochs=2)
+    assert asked == [1, 2]
+    # offsets 2 + 2, then 6 + 6; logits 3 + 3
+    assert (first.epoch, first.loss_box, first.loss_class, first.loss) == (1, 8.0, 6.0, 14.0)
+    assert (first.lr, second.lr) == (0.0, 0.125)
+
+
+def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_advice() -> None:
+    def batches(epoch: int) -> list[Batch]:
+        return [tiny_batch(1.0, 1.0), tiny_batch(1.0, np.inf if epoch == 2 else 1.0)]
+
+    with pytest.raises(ValueError, match=r"epoch 2, step 2: the loss is inf; try a lower train\.lr_max"):
+        train_tiny(TinyNet(), batches, [0.001] * 4, epochs=2)
+
+
+def test_a_weight_that_is_not_finite_stops_although_the_loss_hides_it() -> None:
+    def batches(epoch: int) -> list[Batch]:
+        return [tiny_batch(1.0, np.nan if epoch == 2 else 1.0)]
+
+    net = DeafNet()
+    offsets, _ = net(Tensor(batches(2)[0][0]))
+    assert np.isfinite(
+        offsets.asnumpy()
+    ).all()  # else MindSpore was mended, and this test and the check can go
+    with pytest.raises(ValueError, match=r"epoch 2: kernel is not finite any more; try"):
+        train_tiny(net, batches, [0.001] * 3, epochs=3)
+
+
+def test_the_last_step_too_must_leave_finite_weights() -> None:
+    with pytest.raises(ValueError, match=r"epoch 1: kernel is not finite"):
+        train_tiny(TinyNet(), lambda _: [tiny_batch(1e30, 1e30)], [1e30], epochs=1)
