@@ -1,4 +1,4 @@
-"""By hand, and against recordings of pycocotools on made-up data: crowds, gaps, empty images, a class without objects."""
+"""By hand, and against recordings of pycocotools: crowds, gaps, empty images, a class without objects."""
 
 import copy
 import csv
