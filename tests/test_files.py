@@ -179,6 +179,7 @@ def test_a_table_comes_back_by_the_names_of_its_header(tmp_path):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
+        (b"", "expected a table with a header, got an empty file"),
         (b"a\n\xff\n", "expected a table in UTF-8, got a byte that is not (invalid start byte)"),
         (
             b"a\n" + b"9" * 200_000,

@@ -79,7 +79,10 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            if reader.fieldnames is None:
+                raise ValueError(f"{path}: expected a table with a header, got an empty file")
+            return list(reader)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:

@@ -1,0 +1,392 @@
+"""All six stages together on a tiny data set: through DVC, and by hand without it."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.utils.hydra import apply_overrides
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from ssd.files import sha256
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ("download", "mindrecord", "anchors", "train", "evaluate", "report")
+CODE = ("stages", "src", "params.yaml")
+WIRING = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots")
+OUTPUTS = ("data", "models", "metrics", "report")
+SLIM = (
+    "dataset.sample.train_images=8",
+    "dataset.sample.val_images=4",
+    "model.width=0.03125",
+    "train.epochs=1",
+    "train.batch_size=4",
+    "evaluate.batch_size=4",
+)
+UP_TO_DATE = "Data and pipelines are up to date."
+
+
+def copy_project(folder: Path, names: tuple[str, ...]) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    apply_overrides(folder / "params.yaml", list(SLIM))
+    return folder
+
+
+class Project:
+    """A folder with the pipeline, and its command line."""
+
+    def __init__(self, folder: Path, settings: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "DVC_GLOBAL_CONFIG_DIR": str(settings / "global"),
+            "DVC_SYSTEM_CONFIG_DIR": str(settings / "system"),
+            "DVC_SITE_CACHE_DIR": str(settings / "site"),
+        }
+
+    def run(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert not ok or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def git(self, *arguments: str) -> str:
+        return self.run("git", *arguments).stdout
+
+    def dvc(self, *arguments: str) -> str:
+        return self.run(sys.executable, "-m", "dvc", *arguments).stdout
+
+    def stage(self, name: str) -> subprocess.CompletedProcess:
+        return self.run(sys.executable, "-m", f"stages.{name}", ok=False)
+
+    def __truediv__(self, path: str) -> Path:
+        return self.folder / path
+
+    def digests(self) -> dict[str, str]:
+        files = [path for name in OUTPUTS for path in (self / name).rglob("*") if path.is_file()]
+        return {path.relative_to(self.folder).as_posix(): sha256(path) for path in sorted(files)}
+
+
+def stages_run(told: str) -> list[str]:
+    return re.findall(r"^Running stage '(\w+)':", told, re.MULTILINE)
+
+
+def stages_restored(told: str) -> list[str]:
+    return re.findall(r"^Stage '(\w+)' is cached - skipping run", told, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory) -> Iterator[tuple[Project, str, str]]:
+    """The pipeline after `dvc repro` in a fresh clone: the project, what DVC told, what Git sees of it."""
+    project = Project(
+        copy_project(tmp_path_factory.mktemp("clone"), CODE + WIRING), tmp_path_factory.mktemp("settings")
+    )
+    project.git("init", "--quiet")
+    project.git("config", "user.name", "Somebody")
+    project.git("config", "user.email", "somebody@example.com")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "Start")
+    told = project.dvc("repro")
+    seen = project.git("status", "--porcelain", "--untracked-files=all")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "Run")
+    yield project, told, seen
+
+
+@pytest.fixture
+def project(reproduced) -> Iterator[Project]:
+    """The pipeline as it was after its run; what a test changes is put back."""
+    project = reproduced[0]
+    yield project
+    if project.git("status", "--porcelain"):
+        project.git("checkout", "--quiet", ".")
+        project.git("clean", "--quiet", "-d", "--force")
+        project.dvc("checkout", "--quiet", "--force")
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory) -> Project:
+    """The six stages run one after the other in a folder that knows nothing of DVC and Git."""
+    project = Project(
+        copy_project(tmp_path_factory.mktemp("by hand"), CODE), tmp_path_factory.mktemp("settings")
+    )
+    for stage in STAGES:
+        done = project.stage(stage)
+        assert done.returncode == 0, f"{stage}: {done.stderr}"
+    return project
+
+
+# One run
+
+
+def test_repro_runs_all_six_stages_in_their_order(reproduced):
+    assert tuple(stages_run(reproduced[1])) == STAGES
+
+
+def test_every_output_is_there_and_git_sees_the_figures_and_nothing_else(reproduced):
+    project, _, seen = reproduced
+    stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"].values()
+    kept_by_dvc = [out for stage in stages for out in stage.get("outs", [])]
+    kept_by_git = [
+        path
+        for stage in stages
+        for kind in ("metrics", "plots")
+        for out in stage.get(kind, [])
+        for path in out
+    ]
+    assert all((project / out).exists() for out in kept_by_dvc + kept_by_git)
+    assert sorted(seen.splitlines()) == sorted(f"?? {path}" for path in ["dvc.lock", *kept_by_git])
+
+
+def test_nothing_is_left_over_beside_the_outputs(reproduced):
+    project = reproduced[0]
+    assert {path.name for path in (project / "data").iterdir()} == {
+        "anchors.npy", "detections.json", "raw", "records"
+    }  # fmt: skip
+    assert {path.name for path in (project / "models").iterdir()} == {"ssd.safetensors"}
+    assert {path.name for path in (project / "report").iterdir()} == {"index.html"}
+
+
+def test_a_second_repro_runs_nothing(project):
+    before = {path: (project / path).stat().st_mtime_ns for path in project.digests()}
+    told = project.dvc("repro")
+    assert stages_run(told) == stages_restored(told) == []
+    assert told.rstrip().endswith(UP_TO_DATE)
+    assert project.dvc("status").strip() == UP_TO_DATE
+    assert {path: (project / path).stat().st_mtime_ns for path in project.digests()} == before
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_stages_by_hand_in_another_folder_write_the_same_bytes(by_hand, project):
+    assert by_hand.digests() == project.digests()
+    assert {path.name for path in by_hand.folder.iterdir()} <= {*CODE, *OUTPUTS}
+
+
+def test_no_output_tells_of_the_machine(project):
+    for path in project.digests():
+        data = (project / path).read_bytes()
+        assert str(project.folder).encode() not in data, path
+
+
+# Figures
+
+
+def test_pycocotools_run_by_hand_gives_the_very_figures(project):
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(project / "data/records/val.json"))
+        coco = COCOeval(truth, truth.loadRes(str(project / "data/detections.json")), "bbox")
+        coco.evaluate()
+        coco.accumulate()
+        coco.summarize()
+    names = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+    figures = json.loads((project / "metrics/evaluate.json").read_text())
+    assert {name: figures[name] for name in names} == {
+        name: None if value == -1 else round(value, 4)
+        for name, value in zip(names, coco.stats.tolist(), strict=True)
+    }
+    assert figures["AR100"] > 0, "nothing was found, so that nothing was compared"
+
+
+def test_every_image_counts(project):
+    truth = json.loads((project / "data/records/val.json").read_text())
+    detections = json.loads((project / "data/detections.json").read_text())
+    figures = json.loads((project / "metrics/evaluate.json").read_text())
+    told = json.loads((project / "metrics/mindrecord.json").read_text())
+    assert figures["images"] == len(truth["images"]) == told["val"]["images"] == 4
+    assert figures["objects"] == len(truth["annotations"]) == told["val"]["objects"]
+    assert figures["detections"] == len(detections)
+    assert {each["image_id"] for each in detections} <= {image["id"] for image in truth["images"]}
+
+
+def test_training_tells_every_epoch_and_step(project):
+    (row,) = csv.DictReader((project / "metrics/train.csv").open())
+    figures = json.loads((project / "metrics/train.json").read_text())
+    assert row["epoch"] == "1"
+    assert (figures["epochs"], figures["steps"]) == (1, 2)
+    assert figures["loss"] == float(row["loss"]) > 0
+
+
+# One change
+
+
+@pytest.fixture(scope="module")
+def experiment(reproduced) -> dict[str, str]:
+    """What DVC tells of an experiment with another evaluation, and of going back."""
+    project = reproduced[0]
+    before = project.digests()
+    told = {"run": project.dvc("exp", "run", "--name", "strict", "--set-param", "evaluate.min_score=0.05")}
+    told["parameters"] = (project / "params.yaml").read_text()
+    told["metrics diff"] = project.dvc("metrics", "diff", "--json")
+    told["params diff"] = project.dvc("params", "diff", "--json")
+    told["exp show"] = project.dvc("exp", "show", "--csv")
+    told["plots diff"] = project.dvc("plots", "diff", "--json", "HEAD")
+    project.git("checkout", "--quiet", "params.yaml")
+    told["back"] = project.dvc("repro")
+    told["status"] = project.git("status", "--porcelain")
+    assert project.digests() == before
+    return told
+
+
+def test_another_evaluation_runs_evaluate_and_report_only(experiment):
+    assert stages_run(experiment["run"]) == ["evaluate", "report"]
+    assert "\n  min_score: 0.05\n" in experiment["parameters"]
+
+
+def test_going_back_takes_the_results_from_the_run_cache(experiment):
+    assert stages_run(experiment["back"]) == []
+    assert stages_restored(experiment["back"]) == ["evaluate", "report"]
+    assert experiment["status"] == ""
+
+
+def test_an_experiment_is_compared_with_dvc(experiment):
+    changed = json.loads(experiment["params diff"])["params.yaml"]
+    assert list(changed) == ["evaluate.min_score"]
+    assert (changed["evaluate.min_score"]["old"], changed["evaluate.min_score"]["new"]) == (0.01, 0.05)
+    figures = json.loads(experiment["metrics diff"])
+    assert set(figures) == {"metrics/evaluate.json"}
+    detections = figures["metrics/evaluate.json"]["detections"]
+    assert detections["new"] < detections["old"]
+    rows = {
+        row["Experiment"] or row["rev"]: row for row in csv.DictReader(io.StringIO(experiment["exp show"]))
+    }
+    assert rows["strict"]["evaluate.min_score"] == "0.05"
+    assert float(rows["strict"]["detections"]) == detections["new"]
+    assert set(json.loads(experiment["plots diff"])["data"]) >= {"metrics/pr.csv", "metrics/train.csv"}
+
+
+def test_the_plots_are_drawn_with_their_templates(project, tmp_path):
+    plots = json.loads(project.dvc("plots", "show", "--json", "--split"))
+    assert plots.get("errors", []) == []
+    drawn = {name: json.dumps(plots["data"][name]) for name in plots["data"]}
+    assert set(drawn) == {f"metrics/{name}.csv" for name in ("classes", "train", "per_class", "pr")}
+    assert all("workspace" in text for text in drawn.values())
+    assert '"fold"' in drawn["metrics/train.csv"].replace("\\", "")
+    page = project.dvc("plots", "show", "--out", str(tmp_path / "plots")).strip()
+    assert page.endswith("index.html")
+    assert (tmp_path / "plots" / "index.html").stat().st_size > 0
+
+
+def test_another_title_runs_report_only(project):
+    apply_overrides(project / "params.yaml", ["report.title=Another title"])
+    assert stages_run(project.dvc("repro")) == ["report"]
+    assert "Another title" in (project / "report/index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "stages"),
+    [
+        ("src/ssd/model/loss.py", {"train"}),
+        ("src/ssd/report/words.py", {"report"}),
+        ("src/ssd/geometry/nms.py", {"evaluate"}),
+        ("src/ssd/data/sample.py", {"download"}),
+        ("stages/anchors.py", {"anchors"}),
+        ("src/ssd/config.py", set(STAGES)),
+    ],
+)
+def test_a_change_of_code_makes_exactly_the_stages_stale_that_run_it(project, path, stages):
+    with (project / path).open("a") as file:
+        file.write("\n# a remark\n")
+    assert set(json.loads(project.dvc("status", "--json"))) == stages
+
+
+def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code_and_leaves_the_workspace(project):
+    words = project / "src/ssd/report/page.py"
+    words.write_text(words.read_text() + "\nprint('the code of the experiment')\n")
+    before = project.digests()
+    told = project.dvc("exp", "run", "--temp", "--name", "aside", "--set-param", "report.title=Aside")
+    assert "the code of the experiment" in told
+    assert stages_run(told) == ["report"]
+    assert project.digests() == before
+
+
+# Bad input
+
+
+def test_a_bad_parameter_under_dvc_says_its_sentence_and_costs_nothing(project):
+    before = project.digests()
+    good = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(good.replace("lr_max: 0.03", "lr_max: abc"))
+    done = project.run(sys.executable, "-m", "dvc", "repro", ok=False)
+    assert done.returncode != 0
+    assert "error: params.yaml: train.lr_max: expected a number > 0, got 'abc'\n" in done.stderr
+    (project / "params.yaml").write_text(good)
+    told = project.dvc("repro")
+    assert stages_run(told) == []
+    assert project.digests() == before
+    assert project.git("status", "--porcelain") == ""
+
+
+DAMAGES = {
+    "missing": lambda data: None,
+    "cut off": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+    "garbage": lambda data: b"garbage" * 100,
+    "changed": lambda data: data[:-2000] + bytes([data[-2000] ^ 1]) + data[-1999:],
+}
+
+
+@pytest.mark.parametrize(
+    ("stage", "path", "damage"),
+    [
+        ("mindrecord", "data/raw/train.zip", "cut off"),
+        ("mindrecord", "data/raw/layout.json", "garbage"),
+        ("anchors", "data/records/train.json", "cut off"),
+        ("train", "data/records/train-00.mindrecord.db", "missing"),
+        ("train", "data/records/train-00.mindrecord", "cut off"),
+        ("train", "data/records/train-00.mindrecord", "changed"),
+        ("train", "data/anchors.npy", "garbage"),
+        ("train", "data/anchors.npy", "missing"),
+        ("evaluate", "models/ssd.safetensors", "cut off"),
+        ("evaluate", "models/ssd.safetensors", "empty"),
+        ("evaluate", "data/records/val.json", "changed"),
+        ("report", "data/records/val-00.mindrecord", "missing"),
+        ("report", "data/detections.json", "cut off"),
+        ("report", "metrics/evaluate.json", "garbage"),
+        ("report", "metrics/train.csv", "empty"),
+    ],
+)
+def test_a_damaged_file_ends_a_stage_with_one_sentence_and_nothing_is_lost(by_hand, stage, path, damage):
+    whole = (by_hand / path).read_bytes()
+    data = DAMAGES[damage](whole)
+    if data is None:
+        (by_hand / path).unlink()
+    else:
+        (by_hand / path).write_bytes(data)
+    before = by_hand.digests()
+    try:
+        done = by_hand.stage(stage)
+        assert by_hand.digests() == before
+    finally:
+        (by_hand / path).write_bytes(whole)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {path}: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
