@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -327,7 +328,36 @@ def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code_and_leaves_the_w
     assert project.digests() == before
 
 
-# Bad input
+# Ctrl-C and bad input
+
+
+def test_ctrl_c_ends_a_training_with_a_word_and_leaves_the_old_checkpoint(by_hand):
+    before = {path: (by_hand / path).read_bytes() for path in by_hand.digests()}
+    parameters = (by_hand / "params.yaml").read_text()
+    apply_overrides(by_hand / "params.yaml", ["train.epochs=1000"])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stages.train"],
+        cwd=by_hand.folder,
+        env=by_hand.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        assert process.stderr.readline().startswith("epoch 1/1000: ")
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        written = {path for path, data in before.items() if (by_hand / path).read_bytes() != data}
+        assert by_hand.digests().keys() == before.keys()
+    finally:
+        process.kill()
+        (by_hand / "params.yaml").write_text(parameters)
+        for path, data in before.items():
+            (by_hand / path).write_bytes(data)
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "stopped"
+    assert all(line.startswith("epoch ") for line in told.splitlines()[:-1])
+    assert written <= {"metrics/train.csv", "metrics/train.json"}
 
 
 def test_a_bad_parameter_under_dvc_says_its_sentence_and_costs_nothing(project):

@@ -176,11 +176,14 @@ def test_ctrl_c_ends_a_stage_at_once_with_a_word_and_leaves_the_old_files(projec
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "old").touch()
     process = subprocess.Popen(
-        [sys.executable, "-c", START_UNIGNORED, sys.executable, "-m", "stages.slow"],
+        [sys.executable, "-m", "stages.slow"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where tests run in the background
     )
     assert process.stdout.readline() == "waiting\n"
     process.send_signal(number)
@@ -190,14 +193,6 @@ def test_ctrl_c_ends_a_stage_at_once_with_a_word_and_leaves_the_old_files(projec
     assert (tmp_path / "data" / "old").exists()
 
 
-# A shell ignores Ctrl-C for what it runs in the background, and so for all that these tests start there.
-START_UNIGNORED = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
 def test_a_stage_in_the_background_goes_on_ignoring_ctrl_c(project, tmp_path):
     shutil.copytree(project / "src", tmp_path / "src")
     shutil.copytree(project / "stages", tmp_path / "stages")
@@ -205,6 +200,12 @@ def test_a_stage_in_the_background_goes_on_ignoring_ctrl_c(project, tmp_path):
         "import os, signal\nfrom stages import run_stage\n"
         "def main():\n    os.kill(os.getpid(), signal.SIGINT)\n    print('done')\nrun_stage(main, None)\n"
     )
-    background = START_UNIGNORED.replace("SIG_DFL", "SIG_IGN")
-    done = run(tmp_path, "-c", background, sys.executable, "-m", "stages.quick")
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.quick"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
