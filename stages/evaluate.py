@@ -36,7 +36,7 @@ def main() -> None:
 
     sample = EvaluationSample(checkpoint.description.model.input_size)
     batches = evaluation_batches(records, sample, rules.batch_size)
-    predict = make_predict(load_network(checkpoint), rules.batch_size)
+    predict = make_predict(load_network(checkpoint), checkpoint.description.scores, rules.batch_size)
     images = detect(
         predict,
         batches,

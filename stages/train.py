@@ -14,7 +14,7 @@ from ssd.engine.checkpoint import Description, build_network, load_anchors, save
 from ssd.engine.history import write_history
 from ssd.engine.schedule import learning_rates, steps_in
 from ssd.engine.training import train
-from ssd.model.loss import MultiBoxLoss
+from ssd.model.loss import make_loss
 from ssd.model.weights import initialise
 from stages import run_stage
 
@@ -44,11 +44,11 @@ def main() -> None:
         variances=params.targets.variances,
         class_names=tuple(each.name for each in classes),
         category_ids=tuple(each.category_id for each in classes),
+        scores=params.loss.scores,
     )
 
     net = build_network(description)
-    initialise(net, rules.seed)
-    loss = MultiBoxLoss(params.loss.focal_alpha, params.loss.focal_gamma, params.loss.box_weight)
+    initialise(net, rules.seed, params.loss.class_prior)
     steps = steps_in(len(records), rules.batch_size)
     rates = learning_rates(
         steps, rules.epochs, rules.lr_start, rules.lr_max, rules.lr_end, rules.warmup_epochs
@@ -68,7 +68,9 @@ def main() -> None:
 
     parameters = sum(parameter.size for parameter in net.trainable_params())
     history = []
-    for losses in train(net, loss, batches, rates, rules.epochs, rules.momentum, rules.weight_decay):
+    for losses in train(
+        net, make_loss(params.loss), batches, rates, rules.epochs, rules.momentum, rules.weight_decay
+    ):
         history.append(losses)
         write_history(Path("metrics/train.csv"), Path("metrics/train.json"), history, steps, parameters)
     save_checkpoint(Path("models/ssd.safetensors"), net, anchors, description)

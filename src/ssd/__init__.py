@@ -1,0 +1,1 @@
+"""SSD object detection on MindSpore."""

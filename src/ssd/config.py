@@ -134,9 +134,9 @@ class Anchors:
     `steps` are pixels of the network's input, `sizes` fractions of it.
     """
 
-    steps: tuple[AboveZero, ...]
-    sizes: tuple[AboveZero, ...]
-    ratios: tuple[tuple[AboveZero, ...], ...]
+    steps: tuple[Annotated[float, AtLeast(1)], ...]
+    sizes: tuple[Annotated[float, Above(0), AtMost(2)], ...]
+    ratios: tuple[tuple[Annotated[float, Above(0), AtMost(100)], ...], ...]
     large_square: Literal["second", "last"]
 
     def __post_init__(self) -> None:
@@ -173,11 +173,23 @@ class Model:
 
 @dataclass(frozen=True)
 class Loss:
-    """Element-wise sigmoid focal loss (Lin et al. 2017) and the weight of the box loss beside it."""
+    """The loss on the classes, by kind, and the weight of the box loss beside it.
 
+    focal: element-wise sigmoid focal loss (Lin et al. 2017). softmax: cross-entropy over positives and the hardest
+    negatives (Liu et al. 2016). `class_prior` is each class' probability at the start; 0.5 means biases of 0.
+    """
+
+    kind: Literal["focal", "softmax"]
     focal_alpha: Fraction
     focal_gamma: NotNegative
+    negatives_per_positive: AboveZero
+    class_prior: Annotated[float, Above(0), AtMost(0.5)]
     box_weight: NotNegative
+
+    @property
+    def scores(self) -> Literal["sigmoid", "softmax"]:
+        """How a network trained with this loss turns logits into scores."""
+        return "softmax" if self.kind == "softmax" else "sigmoid"
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,16 @@ from small_detector import ANCHORS, DESCRIPTION, RATES, STEPS, Learnt, batch, we
 
 from ssd.engine.checkpoint import build_network, save_checkpoint
 from ssd.engine.training import train
-from ssd.model.loss import MultiBoxLoss
+from ssd.model.loss import FocalLoss, MultiBoxLoss
 from ssd.model.weights import initialise
 
 
 @pytest.fixture(scope="session")
 def learnt() -> Learnt:
     net = build_network(DESCRIPTION)
-    initialise(net, 1)
+    initialise(net, 1, 0.01)
     history, after_three = [], {}
-    for losses in train(net, MultiBoxLoss(0.75, 2.0, 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4):
+    for losses in train(net, MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4):
         history.append(losses)
         if losses.epoch == 3:
             after_three = weights_of(net)

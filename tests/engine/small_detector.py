@@ -24,6 +24,7 @@ DESCRIPTION = Description(
     variances=(0.1, 0.2),
     class_names=("disc", "square"),
     category_ids=(3, 7),
+    scores="sigmoid",
 )
 ANCHORS = make_anchors(300, RECIPE.steps, RECIPE.sizes, RECIPE.ratios, "last")
 RULES = Evaluate(

@@ -33,7 +33,7 @@ from small_detector import ANCHORS, DESCRIPTION
 from ssd.engine.checkpoint import build_network, save_checkpoint
 from ssd.model.weights import initialise
 net = build_network(DESCRIPTION)
-initialise(net, 1)
+initialise(net, 1, 0.01)
 save_checkpoint(Path(sys.argv[2]), net, ANCHORS, DESCRIPTION)
 """
 
@@ -97,7 +97,7 @@ def test_saving_again_gives_the_same_bytes(
 
 def test_another_process_draws_the_same_weights_and_saves_the_same_bytes(tmp_path: Path) -> None:
     net = build_network(DESCRIPTION)
-    initialise(net, 1)
+    initialise(net, 1, 0.01)
     save_checkpoint(tmp_path / "here", net, ANCHORS, DESCRIPTION)
     script = tmp_path / "save_elsewhere.py"
     script.write_text(SAVE_ELSEWHERE)
@@ -265,7 +265,7 @@ def test_the_classes_of_the_data_must_be_those_it_was_trained_on(checkpoint: Che
 
 def test_a_description_counts_its_own_classes() -> None:
     with pytest.raises(ValueError, match="category_ids: expected 2"):
-        Description(DESCRIPTION.model, RECIPE, (0.1, 0.2), ("disc", "square"), (3, 7, 9))
+        Description(DESCRIPTION.model, RECIPE, (0.1, 0.2), ("disc", "square"), (3, 7, 9), "sigmoid")
 
 
 def as_npy(array: np.ndarray) -> bytes:

@@ -108,7 +108,7 @@ def photos() -> np.ndarray:
 def predicts(checkpoint_path: Path) -> dict[int, Predict]:
     """The learnt detector as loaded from its file, for three sizes of batch."""
     checkpoint = load_checkpoint(checkpoint_path)
-    return {size: make_predict(load_network(checkpoint), size) for size in (1, 3, 4)}
+    return {size: make_predict(load_network(checkpoint), "sigmoid", size) for size in (1, 3, 4)}
 
 
 def test_a_slim_network_finds_the_object_it_learnt(predicts: dict[int, Predict]) -> None:
@@ -153,7 +153,7 @@ def test_a_detector_that_was_trained_on_detects_as_the_one_that_was_loaded(
     learnt: Learnt, predicts: dict[int, Predict], photos: np.ndarray
 ) -> None:
     before = [parameter.asnumpy().copy() for parameter in learnt.net.get_parameters()]
-    trained = make_predict(learnt.net, 4)(photos[:4])
+    trained = make_predict(learnt.net, "sigmoid", 4)(photos[:4])
     for ours, loaded in zip(trained, predicts[4](photos[:4]), strict=True):
         np.testing.assert_array_equal(ours, loaded)
     for parameter, value in zip(learnt.net.get_parameters(), before, strict=True):

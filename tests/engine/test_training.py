@@ -8,7 +8,7 @@ from small_detector import DESCRIPTION, RATES, STEPS, Learnt, batch, weights_of
 
 from ssd.engine.checkpoint import build_network
 from ssd.engine.training import train
-from ssd.model.loss import MultiBoxLoss
+from ssd.model.loss import FocalLoss, MultiBoxLoss
 from ssd.model.weights import initialise
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -66,8 +66,8 @@ def test_a_slim_network_learns_a_photo_by_heart(learnt: Learnt) -> None:
 
 def test_the_same_seed_gives_the_same_weights_to_the_byte(learnt: Learnt) -> None:
     net = build_network(DESCRIPTION)
-    initialise(net, 1)
-    epochs = train(net, MultiBoxLoss(0.75, 2.0, 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4)
+    initialise(net, 1, 0.01)
+    epochs = train(net, MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4)
     for _ in range(3):
         next(epochs)
     again = weights_of(net)
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_weights_to_the_byte(learnt: Learnt) -> Non
 
 def test_training_moves_the_whole_backbone_and_every_moving_statistic(learnt: Learnt) -> None:
     net = build_network(DESCRIPTION)
-    initialise(net, 1)
+    initialise(net, 1, 0.01)
     after = weights_of(learnt.net)
     for name, before in weights_of(net).items():
         if name.startswith("backbone.") or "moving" in name:

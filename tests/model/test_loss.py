@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, ops
 
-from ssd.model.loss import MultiBoxLoss, sigmoid_focal, smooth_l1
+from ssd.model.loss import FocalLoss, MultiBoxLoss, sigmoid_focal, smooth_l1
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "losses.npz")
 CASES = ("one_empty", "extreme_logits", "equal_logits")
@@ -73,7 +73,7 @@ def test_smooth_l1_is_half_the_square_below_one_and_the_size_less_a_half_above()
 
 def test_the_loss_by_hand() -> None:
     logits = np.array([[[1.0, -2.0, 0.5], [3.0, -1.0, 0.0]]], np.float32)
-    total, box, classes = MultiBoxLoss(0.75, 2.0, 0.5)(*map(Tensor, (OFFSETS, logits, TARGETS, LABELS)))
+    total, box, classes = MultiBoxLoss(FocalLoss(0.75, 2.0), 0.5)(*map(Tensor, (OFFSETS, logits, TARGETS, LABELS)))
     assert float(box) == pytest.approx(0.125 + 1.5 + 0.0 + 0.5)  # of the positive alone
     expected = focal(1.0, 0) + focal(-2.0, 0) + focal(0.5, 1) + focal(3.0, 1) + focal(-1.0, 0) + focal(0.0, 0)
     assert float(classes) == pytest.approx(expected, rel=1e-5)
@@ -82,7 +82,7 @@ def test_the_loss_by_hand() -> None:
 
 def test_both_parts_are_divided_by_the_matches_of_the_batch() -> None:
     logits = np.zeros((1, 2, 3), np.float32)
-    loss = MultiBoxLoss(0.75, 2.0, 1.0)
+    loss = MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0)
     once = loss(*map(Tensor, (OFFSETS, logits, TARGETS, LABELS)))
     # an image more without any object: the class part grows, the divisor does not
     doubled = [given.repeat(2, 0) for given in (OFFSETS, logits, TARGETS)]
@@ -97,7 +97,7 @@ def test_a_batch_without_matches_has_a_finite_loss_and_a_gradient() -> None:
     logits = Tensor(np.random.default_rng(1).standard_normal((2, 5, 3)).astype(np.float32))
     offsets = Tensor(np.ones((2, 5, 4), np.float32))
     targets, labels = ops.zeros_like(offsets), Tensor(np.zeros((2, 5), np.int32))
-    loss = MultiBoxLoss(0.75, 2.0, 1.0)
+    loss = MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0)
 
     def total(offsets: Tensor, logits: Tensor) -> Tensor:
         return loss(offsets, logits, targets, labels)[0]
@@ -113,7 +113,7 @@ def test_a_batch_without_matches_has_a_finite_loss_and_a_gradient() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_loss_and_gradients_are_the_model_zoos(case: str) -> None:
     offsets, logits, targets, labels = (Tensor(GOLDEN[f"{case}_{name}"]) for name in INPUTS)
-    loss = MultiBoxLoss(0.75, 2.0, 1.0)
+    loss = MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0)
 
     def total(offsets: Tensor, logits: Tensor) -> Tensor:
         return loss(offsets, logits, targets, labels)[0]

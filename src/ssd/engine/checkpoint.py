@@ -5,7 +5,7 @@ import json
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mindspore as ms
 import mindspore.nn as nn
@@ -31,6 +31,7 @@ class Description:
         anchors: the recipe of the anchors.
         variances: divisors of encoded centres and sizes.
         class_names, category_ids: of labels 1, 2, … in this order.
+        scores: how logits become scores.
     """
 
     model: Model
@@ -38,6 +39,7 @@ class Description:
     variances: tuple[float, float]
     class_names: tuple[str, ...]
     category_ids: tuple[int, ...]
+    scores: Literal["sigmoid", "softmax"]
 
     def __post_init__(self) -> None:
         if len(self.variances) != 2:

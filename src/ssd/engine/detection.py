@@ -5,7 +5,7 @@ from typing import Any
 
 import mindspore.nn as nn
 import numpy as np
-from mindspore import Tensor, ops
+from mindspore import Tensor
 
 from ssd.config import Evaluate
 from ssd.geometry.boxes import clip, to_xywh_px
@@ -17,10 +17,11 @@ Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Scorer(nn.Cell):
-    """A network with sigmoid scores of the classes without the background.
+    """A network with the scores of the classes, without the background.
 
     Args:
         net: from pixels to offsets [B, A, 4] and logits [B, A, 1 + C].
+        scores: "sigmoid" or "softmax", as it was trained.
 
     Inputs:
         pixels [B, 3, S, S].
@@ -29,24 +30,25 @@ class Scorer(nn.Cell):
         offsets [B, A, 4], scores [B, A, C].
     """
 
-    def __init__(self, net: nn.Cell) -> None:
+    def __init__(self, net: nn.Cell, scores: str) -> None:
         super().__init__(auto_prefix=False)
         self.net = net
+        self.to_scores = {"sigmoid": nn.Sigmoid(), "softmax": nn.Softmax(-1)}[scores]
 
     def construct(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Offsets and scores."""
         offsets, logits = self.net(pixels)
-        return offsets, ops.sigmoid(logits[:, :, 1:])
+        return offsets, self.to_scores(logits)[:, :, 1:]
 
 
-def make_predict(net: nn.Cell, batch_size: int) -> Predict:
+def make_predict(net: nn.Cell, scores: str, batch_size: int) -> Predict:
     """`net` as a function of pixels [B, 3, S, S], B at most `batch_size`, compiled for one size of batch.
 
     It gives offsets [B, A, 4] and scores [B, A, C] of the classes without the background. The weights must have
     been loaded before.
     """
     compile_whole_cells()
-    scorer = Scorer(net).set_train(False)
+    scorer = Scorer(net, scores).set_train(False)
 
     def predict(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         padding = [(0, batch_size - len(pixels))] + [(0, 0)] * 3

@@ -1,4 +1,4 @@
-"""What the network is trained to make small: focal loss on the classes, smooth L1 on the boxes of positives.
+"""What the network is trained to make small: a loss on the classes, and smooth L1 on the boxes of positives.
 
 Departures from the tutorial, each a mend: the focal loss is taken element by element (the tutorial's cross-entropy
 is reduced to one mean before it is weighted, which is not focal loss), and a batch without any match divides by 1
@@ -7,6 +7,8 @@ and not by 0.
 
 import mindspore.nn as nn
 from mindspore import Tensor, ops
+
+from ssd.config import Loss
 
 
 def sigmoid_focal(logits: Tensor, targets: Tensor, alpha: float, gamma: float) -> Tensor:
@@ -33,11 +35,69 @@ def smooth_l1(difference: Tensor) -> Tensor:
     return inner * (size - 0.5 * inner)
 
 
-class MultiBoxLoss(nn.Cell):
-    """Focal loss over all anchors and classes plus smooth L1 over positives, each divided by the matches.
+class FocalLoss(nn.Cell):
+    """Sigmoid focal loss over all anchors and all columns, the background's too (MindSpore's model zoo).
 
     Args:
-        alpha, gamma: of the focal loss.
+        alpha, gamma: as in `sigmoid_focal`.
+
+    Inputs:
+        logits [B, A, 1 + classes], labels [B, A] (0: background).
+
+    Outputs:
+        the sum, a scalar.
+    """
+
+    def __init__(self, alpha: float, gamma: float) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.gamma = gamma
+
+    def construct(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The sum of the loss."""
+        targets = ops.one_hot(labels, logits.shape[-1], 1.0, 0.0)
+        return sigmoid_focal(logits, targets, self.alpha, self.gamma).sum()
+
+
+class SoftmaxLoss(nn.Cell):
+    """Softmax cross-entropy over the positives and the hardest negatives (Liu et al. 2016, section 2.2).
+
+    In each image the hardest negatives are those with the highest -log p(background), so many as
+    `negatives_per_positive` times its positives, or all; an image without positives counts for nothing, as in
+    SSD's Caffe code. Of equally hard ones the first is taken.
+
+    Args:
+        negatives_per_positive: usually 3.
+
+    Inputs:
+        logits [B, A, 1 + classes], labels [B, A] (0: background).
+
+    Outputs:
+        the sum, a scalar.
+    """
+
+    def __init__(self, negatives_per_positive: float) -> None:
+        super().__init__()
+        self.negatives_per_positive = negatives_per_positive
+
+    def construct(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The sum of the loss."""
+        targets = ops.one_hot(labels, logits.shape[-1], 1.0, 0.0)
+        cross_entropy = -(ops.log_softmax(logits, -1) * targets).sum(-1)
+        positive = (labels > 0).astype(logits.dtype)
+        # -1 puts the positives behind every negative.
+        hardness = ops.stop_gradient(cross_entropy * (1 - positive) - positive)
+        rank = ops.argsort(ops.argsort(-hardness, -1), -1).astype(logits.dtype)
+        wanted = self.negatives_per_positive * positive.sum(-1, keepdims=True)
+        mined = (rank < wanted).astype(logits.dtype) * (1 - positive)
+        return (cross_entropy * (positive + mined)).sum()
+
+
+class MultiBoxLoss(nn.Cell):
+    """A loss on the classes plus smooth L1 over positives, each divided by the matches of the batch, at least 1.
+
+    Args:
+        class_loss: from (logits, labels) to a sum.
         box_weight: factor on the box loss.
 
     Inputs:
@@ -47,10 +107,9 @@ class MultiBoxLoss(nn.Cell):
         total, box part and class part, three scalars; total = box_weight * box + class.
     """
 
-    def __init__(self, alpha: float, gamma: float, box_weight: float) -> None:
+    def __init__(self, class_loss: nn.Cell, box_weight: float) -> None:
         super().__init__()
-        self.alpha = alpha
-        self.gamma = gamma
+        self.class_loss = class_loss
         self.box_weight = box_weight
 
     def construct(
@@ -60,6 +119,14 @@ class MultiBoxLoss(nn.Cell):
         positive = (labels > 0).astype(offsets.dtype)
         matches = ops.maximum(positive.sum(), 1.0)
         box = (smooth_l1(offsets - target_offsets).sum(-1) * positive).sum() / matches
-        targets = ops.one_hot(labels, logits.shape[-1], 1.0, 0.0)
-        classes = sigmoid_focal(logits, targets, self.alpha, self.gamma).sum() / matches
+        classes = self.class_loss(logits, labels) / matches
         return self.box_weight * box + classes, box, classes
+
+
+def make_loss(rules: Loss) -> MultiBoxLoss:
+    """The loss that the parameters name."""
+    class_loss = {
+        "focal": FocalLoss(rules.focal_alpha, rules.focal_gamma),
+        "softmax": SoftmaxLoss(rules.negatives_per_positive),
+    }[rules.kind]
+    return MultiBoxLoss(class_loss, rules.box_weight)

@@ -8,23 +8,22 @@ import numpy as np
 
 from ssd.model.detector import SSD
 
-# Lin et al. 2017, section 4.1: at the start every class is rare, so the many background anchors do not swamp the loss.
-CLASS_PRIOR = 0.01
 OUTPUT_DEVIATION = 0.01
 
 
-def initialise(net: SSD, seed: int) -> None:
+def initialise(net: SSD, seed: int, class_prior: float) -> None:
     """Give an SSD its first weights; each depends on (seed, name) alone, whatever the width or the order.
 
     Convolutions: normal, variance 2 / fan-in (He et al. 2015), which suits any width. The heads' last convolutions:
-    deviation 0.01; their class bias: the logit of the prior, reversed for the background. Norms: scale 1, shift 0.
+    deviation 0.01; their class bias: the logit of `class_prior`, reversed for the background, so that the many
+    background anchors do not swamp the loss at the start (Lin et al. 2017, section 4.1). Norms: scale 1, shift 0.
     To be called before the network is compiled.
     """
     for parameter in net.trainable_params():
         parameter.set_data(ms.Tensor(_first_value(parameter.name, parameter.shape, seed)))
     for head in net.class_heads.heads:
         bias = head.out.bias
-        bias.set_data(ms.Tensor(_class_bias(bias.shape, net.class_heads.values)))
+        bias.set_data(ms.Tensor(_class_bias(bias.shape, net.class_heads.values, class_prior)))
 
 
 def _first_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -38,9 +37,9 @@ def _first_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.zeros(shape, np.float32)
 
 
-def _class_bias(shape: tuple[int, ...], columns: int) -> np.ndarray:
+def _class_bias(shape: tuple[int, ...], columns: int, class_prior: float) -> np.ndarray:
     """Biases of a class head: for each anchor of a cell the background likely, every class as rare as the prior."""
-    rare = math.log(CLASS_PRIOR / (1 - CLASS_PRIOR))
+    rare = math.log(class_prior / (1 - class_prior))
     of_anchor = np.full(columns, rare, np.float32)
     of_anchor[0] = -rare
     return np.tile(of_anchor, shape[0] // columns)
