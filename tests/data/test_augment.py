@@ -100,6 +100,21 @@ def test_the_sides_of_a_crop_are_a_part_of_the_pictures_in_like_measure(
         assert 0.5 - 4 * pixel <= by_height / by_width <= 2 + 8 * pixel
 
 
+def test_crops_come_in_all_sizes_and_aspects() -> None:
+    whole, picture = np.array([[0.0, 0.0, 1.0, 1.0]], np.float32), ruled_picture(200, 250)
+    sides = []
+    for seed in range(300):
+        cropped, _, _ = crop(picture, whole, np.array([1]), np.random.default_rng(seed))
+        if cropped is not picture:
+            sides.append((cropped.shape[0] / 200, cropped.shape[1] / 250))
+    by_height, by_width = np.array(sides).T
+    for share in (by_height, by_width):
+        assert share.min() < 0.4 and share.max() > 0.95
+    aspects = by_height / by_width
+    assert aspects.min() < 0.6 and aspects.max() > 1.7
+    assert np.median(aspects) == pytest.approx(1, abs=0.1)
+
+
 @pytest.mark.parametrize(("height", "width"), [(20, 2000), (2000, 20), (10, 67), (1, 400), (1, 1), (2, 3)])
 def test_a_photo_of_any_shape_is_cropped_without_end_of_draws(height: int, width: int) -> None:
     picture, whole = np.zeros((height, width, 3), np.uint8), np.array([[0.0, 0.0, 1.0, 1.0]], np.float32)
@@ -208,6 +223,15 @@ def test_saturation_is_the_distance_from_the_pixels_own_grey() -> None:
     assert jitter_colour(picture, 0.0, 0.0, 0.5, np.random.default_rng(4))[1, 0].tolist() == expected
 
 
+def test_what_is_too_bright_is_cut_before_the_contrast() -> None:
+    picture = np.stack([np.full((2, 2, 3), 0, np.uint8), np.full((2, 2, 3), 200, np.uint8)]).reshape(4, 2, 3)
+    by_brightness, by_contrast, _ = np.random.default_rng(9).uniform(size=3) * 1.8 + 0.1
+    assert by_brightness > 1.3 and by_contrast < 1
+    changed = jitter_colour(picture, 0.9, 0.9, 0.0, np.random.default_rng(9))
+    assert changed[0, 0].tolist() == [round(127.5 - 127.5 * by_contrast)] * 3
+    assert changed[3, 1].tolist() == [round(127.5 + 127.5 * by_contrast)] * 3
+
+
 def test_colours_that_leave_the_range_are_cut_and_never_wrap_round() -> None:
     picture = np.full((4, 4, 3), 255, np.uint8)
     picture[:2] = 0
@@ -226,10 +250,11 @@ def test_a_policy_of_zeros_changes_nothing() -> None:
 def test_chance_comes_from_the_generator_alone() -> None:
     picture, boxes, labels = noise(90, 70), some_objects(np.random.default_rng(1), 90, 70, 3), np.arange(3)
     given = [array.copy() for array in (picture, boxes, labels)]
-    np.random.seed(1)  # what must not matter
+    before = np.random.get_state()
     once = augment(picture, boxes, labels, EVERYTHING, np.random.default_rng(7))
-    np.random.seed(2)
     again = augment(picture, boxes, labels, EVERYTHING, np.random.default_rng(7))
+    after = np.random.get_state()
+    assert before[2:] == after[2:] and (before[1] == after[1]).all()
     other = augment(picture, boxes, labels, EVERYTHING, np.random.default_rng(8))
     for one, two in zip(once, again, strict=True):
         np.testing.assert_array_equal(one, two)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ssd.config import Augment, Mindrecord
+from ssd.data.augment import augment
 from ssd.data.dataset import (
     EvaluationSample,
     TrainingSample,
@@ -201,6 +202,16 @@ def test_a_photo_is_changed_by_seed_epoch_and_id_whatever_the_order(train_record
         b"".join(part[0].tobytes() for part in batch) for batch in epoch_of(train_records, policy=ALWAYS)
     }
     assert found == expected
+
+
+def test_a_sample_is_the_augmented_photo_and_the_sentinel_is_no_object() -> None:
+    sample = dataclasses.replace(SAMPLE, policy=ALWAYS)
+    row = np.zeros((1, 4), np.float32), np.zeros(1, np.int32)
+    pixels, _, labels = sample(np.array([EMPTY_ID]), np.frombuffer(encoded(EMPTY_ID), "S1"), *row)
+    nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
+    changed, _, _ = augment(picture(EMPTY_ID), *nothing, ALWAYS, np.random.default_rng([1, 1, EMPTY_ID]))
+    np.testing.assert_array_equal(pixels, network_input(changed, SIZE))
+    assert not labels.any()
 
 
 def test_targets_of_a_batch_are_those_of_its_photos(train_records: Records) -> None:
