@@ -1,8 +1,10 @@
 import dataclasses
 from pathlib import Path
 
+import mindspore.nn as nn
 import numpy as np
 import pytest
+from mindspore import Tensor, ops
 from small_detector import (
     ANCHORS,
     BOX_XYWH_PX,
@@ -147,6 +149,24 @@ def test_scores_are_of_the_classes_without_the_background(
     assert offsets.shape == (2, 8732, 4)
     assert scores.shape == (2, 8732, len(DESCRIPTION.class_names))
     assert scores.min() >= 0 and scores.max() <= 1
+
+
+class TwoLogits(nn.Cell):
+    """Offsets are the pixels; every image has one anchor, its logits 0, 1 and 2."""
+
+    def construct(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = ops.zeros((pixels.shape[0], 1, 3)) + Tensor([0.0, 1.0, 2.0])
+        return pixels.reshape(pixels.shape[0], 1, 4), logits
+
+
+@pytest.mark.parametrize("scores", ["sigmoid", "softmax"])
+def test_logits_become_scores_as_they_were_trained(scores: str) -> None:
+    pixels = np.arange(8, dtype=np.float32).reshape(2, 1, 2, 2)
+    offsets, found = make_predict(TwoLogits(), scores, 2)(pixels)
+    np.testing.assert_array_equal(offsets[:, 0], pixels.reshape(2, 4))
+    exponentials = np.exp([0.0, 1.0, 2.0])
+    expected = {"sigmoid": exponentials / (1 + exponentials), "softmax": exponentials / exponentials.sum()}
+    np.testing.assert_allclose(found, [[expected[scores][1:]]] * 2, rtol=1e-5)
 
 
 def test_a_detector_that_was_trained_on_detects_as_the_one_that_was_loaded(

@@ -73,7 +73,9 @@ def test_smooth_l1_is_half_the_square_below_one_and_the_size_less_a_half_above()
 
 def test_the_loss_by_hand() -> None:
     logits = np.array([[[1.0, -2.0, 0.5], [3.0, -1.0, 0.0]]], np.float32)
-    total, box, classes = MultiBoxLoss(FocalLoss(0.75, 2.0), 0.5)(*map(Tensor, (OFFSETS, logits, TARGETS, LABELS)))
+    total, box, classes = MultiBoxLoss(FocalLoss(0.75, 2.0), 0.5)(
+        *map(Tensor, (OFFSETS, logits, TARGETS, LABELS))
+    )
     assert float(box) == pytest.approx(0.125 + 1.5 + 0.0 + 0.5)  # of the positive alone
     expected = focal(1.0, 0) + focal(-2.0, 0) + focal(0.5, 1) + focal(3.0, 1) + focal(-1.0, 0) + focal(0.0, 0)
     assert float(classes) == pytest.approx(expected, rel=1e-5)

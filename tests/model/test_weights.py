@@ -4,6 +4,7 @@ from mindspore import Tensor
 from tiny_network import slim_network
 
 from ssd.model.detector import SSD
+from ssd.model.weights import initialise
 
 
 def first_weights(seed: int, heads: str, batch_norm: bool, classes: int = 3) -> dict[str, np.ndarray]:
@@ -61,3 +62,11 @@ def test_at_the_start_every_class_is_as_rare_as_the_prior_and_the_background_lik
     assert np.median(scores[..., 1:]) == pytest.approx(0.01, rel=0.05)
     assert np.quantile(scores[..., 1:], 0.99) < 0.03
     assert np.median(scores[..., 0]) == pytest.approx(0.99, abs=0.001)
+
+
+def test_a_prior_of_a_half_leaves_the_classes_without_bias() -> None:
+    net = slim_network(3, False, "conv", 1)
+    initialise(net, 1, 0.5)
+    for head in net.class_heads.heads:
+        assert (head.out.bias.asnumpy() == 0).all()
+    assert np.abs(net.class_heads.heads[0].out.weight.asnumpy()).max() > 0
