@@ -14,7 +14,9 @@ def learnt() -> Learnt:
     net = build_network(DESCRIPTION)
     initialise(net, 1, 0.01)
     history, after_three = [], {}
-    for losses in train(net, MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4):
+    for losses in train(
+        net, MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4
+    ):
         history.append(losses)
         if losses.epoch == 3:
             after_three = weights_of(net)
