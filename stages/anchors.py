@@ -7,16 +7,13 @@ writes data/anchors.npy and metrics/anchors.json.
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ssd.config import Anchors, Model, Targets, load_params
+from ssd.data.coverage import measure_coverage
 from ssd.files import read_json, write_bytes, write_json
 from ssd.geometry.anchors import make_anchors
-from ssd.geometry.boxes import from_xywh_px
-from ssd.geometry.coverage import by_size, coverage, share
 from stages import run_stage
 
 
@@ -38,57 +35,11 @@ def main() -> None:
     )
     classes = read_json(Path("data/records/classes.json"))
     truth = read_json(Path("data/records/train.json"))
-    metrics = measure(anchors, params.targets.iou_threshold, classes, truth)
+    metrics = measure_coverage(anchors, params.targets.iou_threshold, classes, truth)
     encoded = io.BytesIO()
     np.save(encoded, anchors)
     write_bytes(Path("data/anchors.npy"), encoded.getvalue())
     write_json(Path("metrics/anchors.json"), metrics)
-
-
-def measure(
-    anchors: np.ndarray, threshold: float, classes: list[dict[str, Any]], truth: dict[str, Any]
-) -> dict[str, Any]:
-    """The content of metrics/anchors.json.
-
-    An object is covered when an anchor reaches the threshold (one that is not covered still gets an anchor of
-    its own). Crowds are no objects. Sizes go by the annotation's area, as COCO's figures do. What cannot be
-    measured, such as the coverage of a class without objects, is None.
-
-    Args:
-        anchors: [A, 4] yxyx.
-        threshold: IoU from which on an anchor is positive.
-        classes: the content of classes.json.
-        truth: COCO-format ground truth.
-    """
-    of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
-    for annotation in truth["annotations"]:
-        if not annotation["iscrowd"]:
-            of_image[annotation["image_id"]].append(annotation)
-    gt_boxes = [_gt_boxes(image, of_image[image["id"]]) for image in truth["images"]]
-    covered, matched = coverage(tqdm(gt_boxes, unit="image", disable=None), anchors, threshold)
-
-    objects = [annotation for annotations in of_image.values() for annotation in annotations]
-    category_ids = np.array([annotation["category_id"] for annotation in objects], np.int64)
-    sizes = by_size(np.array([annotation["area"] for annotation in objects], np.float64))
-    groups = {"all": np.ones(len(objects), bool), **sizes}
-    of_class = {each["name"]: category_ids == each["category_id"] for each in classes}
-    return {
-        "anchors": len(anchors),
-        "matched_per_image": round(float(matched.mean()), 4) if len(matched) else None,
-        "threshold": threshold,
-        "coverage": {name: share(covered[members]) for name, members in groups.items()},
-        "objects": {name: int(members.sum()) for name, members in groups.items()},
-        "classes": {
-            name: {"objects": int(members.sum()), "coverage": share(covered[members])}
-            for name, members in of_class.items()
-        },
-    }
-
-
-def _gt_boxes(image: dict[str, Any], annotations: list[dict[str, Any]]) -> np.ndarray:
-    """[G, 4] float32 yxyx, as training sees them: fractions of the photo's sides."""
-    boxes_xywh_px = np.array([annotation["bbox"] for annotation in annotations], np.float64).reshape(-1, 4)
-    return from_xywh_px(boxes_xywh_px, image["height"], image["width"]).astype(np.float32)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from ssd.config import Anchors, Augment, Loss, Model, Targets, Train, load_params
 from ssd.data.dataset import TrainingSample, training_batches
 from ssd.data.records import load_classes, open_records
-from ssd.engine.checkpoint import Description, build_network, load_anchors, save_checkpoint
+from ssd.engine.checkpoint import Description, build_network, load_anchors, require_recipe, save_checkpoint
 from ssd.engine.history import write_history
 from ssd.engine.schedule import learning_rates, steps_in
 from ssd.engine.training import train
@@ -38,6 +38,7 @@ def main() -> None:
     records = open_records(Path("data/records"), "train")
     classes = load_classes(Path("data/records"))
     anchors = load_anchors(Path("data/anchors.npy"))
+    require_recipe(anchors, params.anchors, params.model.input_size, Path("data/anchors.npy"))
     description = Description(
         model=params.model,
         anchors=params.anchors,

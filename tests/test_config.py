@@ -27,7 +27,7 @@ from ssd.config import (
     load_params,
 )
 
-PARAMS_YAML = Path(__file__).resolve().parents[1] / "params.yaml"
+PARAMS_YAML = Path(__file__).resolve().parent / "golden" / "params.yaml"
 TEXT = PARAMS_YAML.read_text(encoding="utf-8")
 
 

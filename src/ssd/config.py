@@ -261,6 +261,13 @@ class Params:
     evaluate: Evaluate
     report: Report
 
+    def __post_init__(self) -> None:
+        if self.train.batch_size == 1 and self.model.heads == "separable":
+            raise ValueError(
+                "train.batch_size: expected at least 2 with separable heads, "
+                "whose batch norm sees a single cell of the smallest map; got 1"
+            )
+
 
 Sections = TypeVar("Sections")
 

@@ -117,3 +117,20 @@ def test_a_table_that_is_not_text_is_named(tmp_path: Path):
     path.write_bytes(b"epoch\n\xff\n")
     with pytest.raises(ValueError, match=r"expected a table in UTF-8"):
         inputs.read_epochs(path)
+
+
+def test_a_table_under_another_header_is_named_with_its_columns(tmp_path: Path):
+    path = tmp_path / "pr.csv"
+    path.write_text("recall,precision\n0.1,0.5\n", encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=r"expected the columns recall, AP50, AP75, AP, got recall, precision$"
+    ):
+        inputs.read_precision(path)
+
+
+@pytest.mark.parametrize("read", [inputs.read_epochs, inputs.read_class_counts, inputs.read_class_figures])
+def test_one_line_of_garbage_is_no_table(tmp_path: Path, read):
+    path = tmp_path / "table.csv"
+    path.write_text("garbage\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"expected at least one row under a header, got none$"):
+        read(path)

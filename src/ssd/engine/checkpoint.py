@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from ssd.config import Anchors, Model, from_tree
 from ssd.files import write_bytes
-from ssd.geometry.anchors import anchors_per_cell, map_sizes
+from ssd.geometry.anchors import anchors_per_cell, make_anchors, map_sizes
 from ssd.model.detector import MAP_CELLS_300, SSD
 
 FORMAT = 1
@@ -204,6 +204,20 @@ def load_anchors(path: Path) -> np.ndarray:
     if anchors.ndim != 2 or anchors.shape[1] != 4 or anchors.dtype != np.float32:
         raise ValueError(f"{path}: expected [A, 4] float32, got {list(anchors.shape)} {anchors.dtype}")
     return anchors
+
+
+def require_recipe(anchors: np.ndarray, recipe: Anchors, input_size: int, path: Path) -> None:
+    """Make sure that the anchors read from `path` are those of the recipe.
+
+    Raises:
+        ValueError: they are others.
+    """
+    expected = make_anchors(input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square)
+    if not np.array_equal(anchors, expected):
+        raise ValueError(
+            f"{path}: expected the {len(expected)} anchors of params.yaml, got {len(anchors)} others; "
+            "run the anchors stage again"
+        )
 
 
 def _listed(classes: list[tuple[int, str]]) -> str:

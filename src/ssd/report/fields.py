@@ -145,12 +145,19 @@ def read_tree(path: Path) -> Value:
     return Value(read_json(path), None, str(path))
 
 
-def read_table(path: Path) -> Iterator[Row]:
-    """The rows of a CSV file under its header, counted from 1."""
+def read_table(path: Path, *columns: str) -> Iterator[Row]:
+    """The rows of a CSV file under its header, counted from 1.
+
+    Raises:
+        ValueError: rows under another header than `columns`.
+    """
     try:
         rows = read_csv(path)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path}: expected a table in UTF-8, got a byte that is not ({error.reason})"
         ) from None
+    got = tuple(rows[0]) if rows else ()
+    if rows and got != columns:
+        raise ValueError(f"{path}: expected the columns {', '.join(columns)}, got {', '.join(map(str, got))}")
     return (Row(fields, f"{path}: row {number}") for number, fields in enumerate(rows, start=1))

@@ -6,11 +6,13 @@ where a value is missing or of another kind than it should be.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ssd.report.fields import Box, Value, read_table, read_tree
 
 SIZES = ("small", "medium", "large")
+Entry = TypeVar("Entry")
+
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
 
@@ -180,11 +182,20 @@ def _split(tree: Value) -> Split:
     )
 
 
+def _some(rows: tuple[Entry, ...], path: Path) -> tuple[Entry, ...]:
+    """`rows`, of which there has to be one at least."""
+    if not rows:
+        raise ValueError(f"{path}: expected at least one row under a header, got none")
+    return rows
+
+
 def read_class_counts(path: Path) -> tuple[ClassCount, ...]:
     """Objects of each class in both splits, in the file's order."""
-    return tuple(
-        ClassCount(row.text("class"), row.whole("train"), row.whole("val")) for row in read_table(path)
+    counts = tuple(
+        ClassCount(row.text("class"), row.whole("train"), row.whole("val"))
+        for row in read_table(path, "class", "train", "val")
     )
+    return _some(counts, path)
 
 
 def read_anchors(path: Path) -> AnchorFit:
@@ -207,7 +218,7 @@ def read_anchors(path: Path) -> AnchorFit:
 
 def read_epochs(path: Path) -> tuple[Epoch, ...]:
     """Learning rate and losses, epoch by epoch."""
-    return tuple(
+    epochs = tuple(
         Epoch(
             row.whole("epoch"),
             row.number_or_none("lr"),
@@ -215,8 +226,9 @@ def read_epochs(path: Path) -> tuple[Epoch, ...]:
             row.number_or_none("loss_box"),
             row.number_or_none("loss_class"),
         )
-        for row in read_table(path)
+        for row in read_table(path, "epoch", "lr", "loss", "loss_box", "loss_class")
     )
+    return _some(epochs, path)
 
 
 def read_training(path: Path) -> Training:
@@ -245,7 +257,7 @@ def read_evaluation(path: Path) -> Evaluation:
 
 def read_class_figures(path: Path) -> tuple[ClassFigures, ...]:
     """AP and AR of each class, in the file's order."""
-    return tuple(
+    figures = tuple(
         ClassFigures(
             row.text("class"),
             row.number_or_none("AP"),
@@ -253,8 +265,9 @@ def read_class_figures(path: Path) -> tuple[ClassFigures, ...]:
             row.number_or_none("AR100"),
             row.whole("objects"),
         )
-        for row in read_table(path)
+        for row in read_table(path, "class", "AP", "AP50", "AR100", "objects")
     )
+    return _some(figures, path)
 
 
 def read_precision(path: Path) -> tuple[Precision, ...]:
@@ -266,7 +279,7 @@ def read_precision(path: Path) -> tuple[Precision, ...]:
             row.number_or_none("AP75"),
             row.number_or_none("AP"),
         )
-        for row in read_table(path)
+        for row in read_table(path, "recall", "AP50", "AP75", "AP")
     )
 
 
