@@ -52,7 +52,7 @@ def write_params(folder: Path, old: str, new: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_bad_parameter_ends_every_stage_with_one_sentence_before_any_work(project, stage):
-    write_params(project, "  epochs: 7\n", "  epoch: 7\n")
+    write_params(project, "  epochs: ", "  epoch: ")
     done = run(project, "-m", f"stages.{stage}")
     assert done.returncode == 1
     assert done.stderr.startswith("error: params.yaml: train: unknown key epoch; known: batch_size, epochs, ")
