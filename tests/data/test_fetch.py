@@ -42,13 +42,14 @@ class Site:
         start = 0
         if self.ranges and "Range" in handler.headers:
             start = int(handler.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        # The client may ask again as soon as it has the headers: all that counts answers comes before them.
         self.asked_from.append(start)
+        # `download` opens the address twice for a look before it reads: only the third answer is read.
+        stop = self.stops.pop(0) if self.stops and len(self.asked_from) % 3 == 0 else None
         handler.send_response(self.status if not start else 206)
         if self.length:
             handler.send_header("Content-Length", str(len(self.content) - start))
         handler.end_headers()
-        # `download` opens the address twice for a look before it reads: only the third answer is read.
-        stop = self.stops.pop(0) if self.stops and len(self.asked_from) % 3 == 0 else None
         try:
             handler.wfile.write(self.content[start:stop])
             if stop:

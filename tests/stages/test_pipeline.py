@@ -243,7 +243,9 @@ def experiment(reproduced) -> dict[str, str]:
     """What DVC tells of an experiment with another evaluation, and of going back."""
     project = reproduced[0]
     before = project.digests()
-    told = {"run": project.dvc("exp", "run", "--name", "strict", "--set-param", "evaluate.detections_per_image=7")}
+    told = {
+        "run": project.dvc("exp", "run", "--name", "strict", "--set-param", "evaluate.detections_per_image=7")
+    }
     told["parameters"] = (project / "params.yaml").read_text()
     told["metrics diff"] = project.dvc("metrics", "diff", "--json")
     told["params diff"] = project.dvc("params", "diff", "--json")
