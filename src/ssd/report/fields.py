@@ -151,12 +151,7 @@ def read_table(path: Path, *columns: str) -> Iterator[Row]:
     Raises:
         ValueError: rows under another header than `columns`.
     """
-    try:
-        rows = read_csv(path)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: expected a table in UTF-8, got a byte that is not ({error.reason})"
-        ) from None
+    rows = read_csv(path)
     got = tuple(rows[0]) if rows else ()
     if rows and got != columns:
         raise ValueError(f"{path}: expected the columns {', '.join(columns)}, got {', '.join(map(str, got))}")
