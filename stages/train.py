@@ -12,6 +12,7 @@ from ssd.data.dataset import TrainingSample, training_batches
 from ssd.data.records import load_classes, open_records
 from ssd.engine.checkpoint import Description, build_network, load_anchors, require_recipe, save_checkpoint
 from ssd.engine.history import write_history
+from ssd.engine.optimizer import make_optimizer
 from ssd.engine.schedule import learning_rates, steps_in
 from ssd.engine.training import train
 from ssd.model.loss import make_loss
@@ -69,9 +70,8 @@ def main() -> None:
 
     parameters = sum(parameter.size for parameter in net.trainable_params())
     history = []
-    for losses in train(
-        net, make_loss(params.loss), batches, rates, rules.epochs, rules.momentum, rules.weight_decay
-    ):
+    optimizer = make_optimizer(net, rules.optimizer, rates, rules.momentum, rules.weight_decay)
+    for losses in train(net, make_loss(params.loss), optimizer, batches, rates, rules.epochs):
         history.append(losses)
         write_history(Path("metrics/train.csv"), Path("metrics/train.json"), history, steps, parameters)
     save_checkpoint(Path("models/ssd.safetensors"), net, anchors, description)

@@ -89,7 +89,7 @@ def test_the_projects_own_parameters_are_read_into_their_types(folder):
 
 
 def test_every_number_has_the_type_of_its_field(folder):
-    params = load_with("  momentum: 0.9\n", "  momentum: 1\n")
+    params = load_with("  momentum: 0.9\n", "  momentum: 0\n")
     assert type(params.train.momentum) is float
     assert type(params.train.epochs) is int
     assert all(type(step) is float for step in params.anchors.steps)
@@ -118,7 +118,7 @@ def test_the_sections_that_a_stage_does_not_declare_are_checked_too(folder):
 def test_an_unknown_key_is_named_with_the_known_ones(folder):
     assert sentence_of("  epochs: 7\n", "  epoch: 7\n") == (
         "params.yaml: train: unknown key epoch; known: batch_size, epochs, lr_end, lr_max, lr_start, momentum, "
-        "seed, warmup_epochs, weight_decay, workers"
+        "optimizer, seed, warmup_epochs, weight_decay, workers"
     )
 
 
@@ -198,6 +198,7 @@ MISTYPED = [
     ("heads: separable ", "heads: dense ", "model.heads: expected separable or conv, got 'dense'"),
     ("heads: separable ", "heads: ", "model.heads: expected separable or conv, got nothing"),
     ("heads: separable ", "heads: [conv] ", "model.heads: expected separable or conv, got ['conv']"),
+    ("optimizer: momentum ", "optimizer: sgd ", "train.optimizer: expected momentum or adam, got 'sgd'"),
     ("source: sample ", "source: voc ", "dataset.source: expected sample or archive or coco, got 'voc'"),
     ("large_square: last ", "large_square: first ", "anchors.large_square: expected second or last, got 'first'"),
     ("input_size: 300", "input_size: 512", "model.input_size: expected 300, got 512"),
@@ -216,7 +217,7 @@ def test_a_value_of_another_type_is_named(folder, old, new, sentence):
 OUT_OF_RANGE = [
     ("lr_max: 0.03", "lr_max: 0", "train.lr_max: expected a number > 0, got 0.0"),
     ("lr_end: 0.00005", "lr_end: -1e-05", "train.lr_end: expected a number >= 0, got -1e-05"),
-    ("momentum: 0.9", "momentum: 1.5", "train.momentum: expected a number >= 0 and <= 1, got 1.5"),
+    ("momentum: 0.9", "momentum: 1", "train.momentum: expected a number >= 0 and < 1, got 1.0"),
     ("  epochs: 7\n", "  epochs: 0\n", "train.epochs: expected a whole number >= 1, got 0"),
     ("  workers: 1\n", "  workers: -1\n", "train.workers: expected a whole number >= 1, got -1"),
     ("train:\n  seed: 1\n", "train:\n  seed: -1\n", "train.seed: expected a whole number >= 0, got -1"),
@@ -240,7 +241,7 @@ def test_a_value_out_of_its_range_is_named_with_the_range(folder, old, new, sent
         ("  epochs: 7\n", "  epochs: 1\n"),
         ("lr_end: 0.00005", "lr_end: 0"),
         ("momentum: 0.9", "momentum: 0"),
-        ("momentum: 0.9", "momentum: 1"),
+        ("momentum: 0.9", "momentum: 0.999"),
         ("iou_threshold: 0.5", "iou_threshold: 1"),
         ("width: 0.25 ", "width: 4 "),
         ("warmup_epochs: 0.5", "warmup_epochs: 7"),
@@ -248,6 +249,25 @@ def test_a_value_out_of_its_range_is_named_with_the_range(folder, old, new, sent
 )
 def test_a_value_at_the_end_of_its_range_is_taken(folder, old, new):
     assert load_with(old, new)
+
+
+@pytest.mark.parametrize(
+    ("heads", "batch_norm", "taken"),
+    [("conv", "false", True), ("conv", "true", False), ("separable", "false", False)],
+)
+def test_batches_of_one_image_are_taken_where_no_batch_norm_is(folder, heads, batch_norm, taken):
+    text = (
+        TEXT.replace("heads: separable", f"heads: {heads}")
+        .replace("batch_norm: true", f"batch_norm: {batch_norm}")
+        .replace("  batch_size: 8\n  optimizer", "  batch_size: 1\n  optimizer")
+    )
+    if taken:
+        assert load_text(text).train.batch_size == 1
+    else:
+        with pytest.raises(
+            ValueError, match=r"^params.yaml: train.batch_size: expected at least 2 with batch norm"
+        ):
+            load_text(text)
 
 
 @pytest.mark.parametrize("digits", [400, 5000])

@@ -60,6 +60,20 @@ class Above:
         return f"> {self.bound:g}"
 
 
+@dataclass(frozen=True)
+class Below:
+    """Bound of a number: value < bound."""
+
+    bound: float
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` keeps the bound."""
+        return value < self.bound
+
+    def __str__(self) -> str:
+        return f"< {self.bound:g}"
+
+
 Count = Annotated[int, AtLeast(0)]
 Positive = Annotated[int, AtLeast(1)]
 Fraction = Annotated[float, AtLeast(0), AtMost(1)]
@@ -206,16 +220,20 @@ class Augment:
 
 @dataclass(frozen=True)
 class Train:
-    """Optimisation: momentum with a linear warm-up and a cosine to the end."""
+    """Optimisation: the optimizer, and its rate: a linear warm-up, then a cosine to the end.
+
+    `momentum` is Adam's beta 1 where the optimizer is adam.
+    """
 
     seed: Count
     epochs: Positive
     batch_size: Positive
+    optimizer: Literal["momentum", "adam"]
     lr_start: NotNegative
     lr_max: AboveZero
     lr_end: NotNegative
     warmup_epochs: NotNegative
-    momentum: Annotated[float, AtLeast(0), AtMost(1)]
+    momentum: Annotated[float, AtLeast(0), Below(1)]
     weight_decay: NotNegative
     workers: Positive
 
@@ -262,10 +280,10 @@ class Params:
     report: Report
 
     def __post_init__(self) -> None:
-        if self.train.batch_size == 1 and self.model.heads == "separable":
+        if self.train.batch_size == 1 and (self.model.batch_norm or self.model.heads == "separable"):
             raise ValueError(
-                "train.batch_size: expected at least 2 with separable heads, "
-                "whose batch norm sees a single cell of the smallest map; got 1"
+                "train.batch_size: expected at least 2 with batch norm, which separable heads have too: "
+                "it would see a single cell of the smallest map; got 1"
             )
 
 

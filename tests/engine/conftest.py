@@ -1,11 +1,9 @@
 from pathlib import Path
 
 import pytest
-from small_detector import ANCHORS, DESCRIPTION, RATES, STEPS, Learnt, batch, weights_of
+from small_detector import ANCHORS, DESCRIPTION, Learnt, train_small, weights_of
 
 from ssd.engine.checkpoint import build_network, save_checkpoint
-from ssd.engine.training import train
-from ssd.model.loss import FocalLoss, MultiBoxLoss
 from ssd.model.weights import initialise
 
 
@@ -14,9 +12,7 @@ def learnt() -> Learnt:
     net = build_network(DESCRIPTION)
     initialise(net, 1, 0.01)
     history, after_three = [], {}
-    for losses in train(
-        net, MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4
-    ):
+    for losses in train_small(net):
         history.append(losses)
         if losses.epoch == 3:
             after_three = weights_of(net)

@@ -1,5 +1,6 @@
 """A slim detector of two classes, and two photos that it can learn by heart."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,12 @@ from ssd.config import Anchors, Evaluate, Model
 from ssd.data.dataset import encode_targets, network_input
 from ssd.engine.checkpoint import Description
 from ssd.engine.history import EpochLosses
+from ssd.engine.optimizer import make_optimizer
 from ssd.engine.schedule import learning_rates
+from ssd.engine.training import train
 from ssd.geometry.anchors import make_anchors
 from ssd.model.detector import SSD
+from ssd.model.loss import FocalLoss, MultiBoxLoss
 
 RECIPE = Anchors(
     steps=(8.0, 16.0, 32.0, 64.0, 100.0, 300.0),
@@ -72,6 +76,12 @@ class Learnt:
     net: SSD
     history: list[EpochLosses]
     after_three: dict[str, np.ndarray]
+
+
+def train_small(net: SSD) -> Iterator[EpochLosses]:
+    """Show the photos to the network, `STEPS` times, each an epoch."""
+    optimizer = make_optimizer(net, "momentum", RATES, momentum=0.9, weight_decay=1e-4)
+    return train(net, MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0), optimizer, lambda _: [batch()], RATES, STEPS)
 
 
 def weights_of(net: SSD) -> dict[str, np.ndarray]:

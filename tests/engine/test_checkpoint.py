@@ -82,7 +82,9 @@ def test_what_was_saved_comes_back(checkpoint: Checkpoint, learnt: Learnt) -> No
 
 def test_moving_statistics_are_weights_too(checkpoint: Checkpoint) -> None:
     statistics = [name for name in checkpoint.weights if "moving" in name]
-    assert len(statistics) == 2 * 15  # mean and variance of each convolution of the backbone
+    assert len(statistics) == 2 * (
+        15 + 8
+    )  # mean and variance of each convolution of the backbone and the extra layers
     assert any((checkpoint.weights[name] != 0).any() for name in statistics if "mean" in name)
 
 

@@ -4,11 +4,11 @@ import mindspore.nn as nn
 import numpy as np
 import pytest
 from mindspore import Parameter, Tensor
-from small_detector import DESCRIPTION, RATES, STEPS, Learnt, batch, weights_of
+from small_detector import DESCRIPTION, STEPS, Learnt, batch, train_small, weights_of
 
 from ssd.engine.checkpoint import build_network
+from ssd.engine.optimizer import make_optimizer
 from ssd.engine.training import train
-from ssd.model.loss import FocalLoss, MultiBoxLoss
 from ssd.model.weights import initialise
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -51,9 +51,17 @@ def tiny_batch(*pixels: float) -> Batch:
 
 
 def train_tiny(
-    net: nn.Cell, batches: Callable[[int], list[Batch]], rates: list[float], epochs: int, decay: float = 0.0
+    net: nn.Cell,
+    batches: Callable[[int], list[Batch]],
+    rates: list[float],
+    epochs: int,
+    decay: float = 0.0,
+    optimizer: str = "momentum",
 ) -> list:
-    return list(train(net, SumLoss(), batches, np.array(rates, np.float32), epochs, 0.5, decay))
+    of_steps = np.array(rates, np.float32)
+    return list(
+        train(net, SumLoss(), make_optimizer(net, optimizer, of_steps, 0.5, decay), batches, of_steps, epochs)
+    )
 
 
 def test_a_slim_network_learns_a_photo_by_heart(learnt: Learnt) -> None:
@@ -67,7 +75,7 @@ def test_a_slim_network_learns_a_photo_by_heart(learnt: Learnt) -> None:
 def test_the_same_seed_gives_the_same_weights_to_the_byte(learnt: Learnt) -> None:
     net = build_network(DESCRIPTION)
     initialise(net, 1, 0.01)
-    epochs = train(net, MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0), lambda _: [batch()], RATES, STEPS, 0.9, 1e-4)
+    epochs = train_small(net)
     for _ in range(3):
         next(epochs)
     again = weights_of(net)
@@ -103,6 +111,25 @@ def test_a_step_is_the_rate_times_the_gradient_with_momentum() -> None:
     step = 0.1 * 1 + 0.01 * 1.5
     np.testing.assert_allclose(net.kernel.asnumpy(), [[2 - step, 2 - 4 * step]], rtol=1e-6)
     np.testing.assert_allclose(net.bias.asnumpy(), [3 - step, 3 - step], rtol=1e-6)
+
+
+def test_a_step_of_adam_is_the_rate_whatever_the_size_of_a_steady_gradient() -> None:
+    net = TinyNet()
+    train_tiny(net, lambda _: [tiny_batch(1.0, 400.0)], [0.1, 0.01], epochs=2, optimizer="adam")
+    np.testing.assert_allclose(net.kernel.asnumpy(), [[2 - 0.11, 2 - 0.11]], rtol=1e-5)
+    np.testing.assert_allclose(net.bias.asnumpy(), [3 - 0.11, 3 - 0.11], rtol=1e-5)
+
+
+def test_adam_goes_on_by_the_means_of_gradients_and_of_their_squares() -> None:
+    net = TinyNet()
+    gradients = [1.0, 3.0]
+    train_tiny(net, lambda epoch: [tiny_batch(gradients[epoch - 1], 1.0)], [0.1, 0.1], 2, optimizer="adam")
+    # Kingma and Ba 2015, algorithm 1, with beta 1 0.5 and beta 2 0.999
+    mean, square, weight = 0.0, 0.0, 2.0
+    for time, gradient in enumerate(gradients, 1):
+        mean, square = 0.5 * mean + 0.5 * gradient, 0.999 * square + 0.001 * gradient**2
+        weight -= 0.1 * (mean / (1 - 0.5**time)) / np.sqrt(square / (1 - 0.999**time))
+    np.testing.assert_allclose(net.kernel.asnumpy()[0, 0], weight, rtol=1e-5)
 
 
 def test_weight_decay_pulls_at_kernels_and_spares_norms_and_biases() -> None:

@@ -1,9 +1,4 @@
-"""The training loop: one compiled step, momentum, losses an epoch.
-
-Departures from the tutorial, each a mend: the optimiser's `loss_scale` stays 1 (the tutorial passes 1024 and never
-scales the loss, so that its gradients are divided by 1024 and its weight decay is as many times too strong), and
-norms and biases are not decayed.
-"""
+"""The training loop: one compiled step, and the losses of each epoch."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -25,28 +20,26 @@ _ADVICE = "try a lower train.lr_max or a longer train.warmup_epochs"
 def train(
     net: nn.Cell,
     loss: nn.Cell,
+    optimizer: nn.Optimizer,
     batches: Callable[[int], Iterable[Batch]],
     rates: np.ndarray,
     epochs: int,
-    momentum: float,
-    weight_decay: float,
 ) -> Iterator[EpochLosses]:
     """Train `net` in place; after each epoch its mean losses.
 
     Args:
         net: the network, its first weights set, not compiled yet.
         loss: from (offsets, logits, target offsets, labels) to (total, box part, class part).
+        optimizer: of the network's trainable parameters.
         batches: the batches of an epoch, counted from 1; as many every epoch.
-        rates: [steps] the learning rate of every step.
+        rates: [steps] the learning rate of every step, as the optimizer has them.
         epochs: how often the data is seen.
-        momentum: of the gradient.
-        weight_decay: of the kernels; norms and biases have none.
 
     Raises:
         ValueError: a loss that is not finite, with the epoch and step, or a weight, with the epoch.
     """
     compile_whole_cells()
-    step = TrainingStep(net, loss, make_optimizer(net, rates, momentum, weight_decay))
+    step = TrainingStep(net, loss, optimizer)
     step.set_train(True)
     with tqdm(total=len(rates), desc="train", unit="step", disable=None) as bar:
         for epoch in range(1, epochs + 1):
@@ -115,18 +108,3 @@ class TrainingStep(nn.Cell):
         (total, box, classes), gradients = self.losses_and_gradients(pixels, target_offsets, labels)
         self.optimizer(gradients)
         return total, box, classes
-
-
-def make_optimizer(net: nn.Cell, rates: np.ndarray, momentum: float, weight_decay: float) -> nn.Momentum:
-    """Momentum with a rate a step and weight decay on the kernels alone."""
-    kernels = [parameter for parameter in net.trainable_params() if parameter.ndim > 1]
-    others = [parameter for parameter in net.trainable_params() if parameter.ndim <= 1]
-    return nn.Momentum(
-        [
-            {"params": kernels, "weight_decay": weight_decay},
-            {"params": others, "weight_decay": 0.0},
-            {"order_params": net.trainable_params()},
-        ],
-        learning_rate=rates.tolist(),
-        momentum=momentum,
-    )

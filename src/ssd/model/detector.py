@@ -24,8 +24,7 @@ class SSD(nn.Cell):
         classes: number of classes without the background.
         anchors_per_cell: anchors a cell of each of the six feature maps.
         width: factor on the channels of the backbone and the extra layers.
-        batch_norm: batch norm after the backbone's convolutions; not in the extra layers, whose maps are so small
-            that the statistics of a batch are noise.
+        batch_norm: batch norm after the convolutions of the backbone and of the extra layers.
         heads: "separable" or "conv".
 
     Inputs:
@@ -46,8 +45,8 @@ class SSD(nn.Cell):
             narrow, wide = scaled(narrow, width), scaled(wide, width)
             extras.append(
                 nn.SequentialCell(
-                    ConvBlock(channels[-1], narrow, 1, batch_norm=False),
-                    ConvBlock(narrow, wide, 3, batch_norm=False, stride=stride, padding=padding),
+                    ConvBlock(channels[-1], narrow, 1, batch_norm),
+                    ConvBlock(narrow, wide, 3, batch_norm, stride=stride, padding=padding),
                 )
             )
             channels.append(wide)
