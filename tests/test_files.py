@@ -143,6 +143,7 @@ def test_json_comes_back_as_it_was(tmp_path_factory, tree):
         (b"", "expected JSON, got Expecting value in line 1, column 1"),
         (b'{"a": 1,\n "b"', "expected JSON, got Expecting ':' delimiter in line 2, column 5"),
         (b'"\xff"', "expected JSON in UTF-8, got a byte that is not (invalid start byte)"),
+        (b"[" * 200_000, "expected JSON, got lists or objects nested too deeply"),
     ],
 )
 def test_a_file_that_is_not_json_is_named(tmp_path, data, sentence):

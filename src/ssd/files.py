@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,22 +53,48 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
         aside.unlink(missing_ok=True)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """The content of a JSON file.
+
+    Args:
+        path: the file.
+        object_hook: as of `json.loads`: what to make of each object.
 
     Raises:
         ValueError: no such file, or not JSON; one sentence with the file and, where known, the line.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
+    return parse_json(data, str(path), object_hook)
+
+
+def parse_json(data: bytes, address: str, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """What `data` says in JSON.
+
+    Args:
+        data: the text in UTF-8.
+        address: where it is from, with which errors begin.
+        object_hook: as of `json.loads`.
+
+    Raises:
+        ValueError: not JSON; one sentence with the address and, where known, the line.
+    """
+    try:
+        return json.loads(data.decode("utf-8"), object_hook=object_hook)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected JSON in UTF-8, got a byte that is not ({error.reason})") from None
+        raise ValueError(
+            f"{address}: expected JSON in UTF-8, got a byte that is not ({error.reason})"
+        ) from None
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"{path}: expected JSON, got {error.msg} in line {error.lineno}, column {error.colno}"
+            f"{address}: expected JSON, got {error.msg} in line {error.lineno}, column {error.colno}"
         ) from None
+    except RecursionError:
+        raise ValueError(f"{address}: expected JSON, got lists or objects nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise ValueError(f"{address}: expected JSON, got {error}") from None
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

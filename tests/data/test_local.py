@@ -174,7 +174,7 @@ def test_a_fault_of_the_validation_set_is_found_before_any_image_is_copied(proje
         (b"", "expected JSON, got Expecting value in line 1, column 1"),
         (b'{"images": [],\n]', "expected JSON, got .* in line 2, column 1"),
         (b'{"images": "\xff"}', "expected JSON in UTF-8, got a byte that is not .*"),
-        (b"[" * 200_000, "expected COCO annotations, got JSON nested too deeply"),
+        (b"[" * 200_000, "expected JSON, got lists or objects nested too deeply"),
         (b"[]", "expected COCO annotations with a list of images, got none"),
         (data_of({"images": []}), "expected COCO annotations with a list of annotations, got none"),
         (

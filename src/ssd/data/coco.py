@@ -4,7 +4,6 @@ Whatever is ambiguous or of the wrong type is an error; what is merely dirty (a 
 here and is left to the rules of `repairs`. Segmentations are not read.
 """
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 from ssd.data.source import MOST_BYTES, Annotation, Category, Photo, Source, Split, in_label_order
 from ssd.data.unpack import reading_zip
+from ssd.files import read_json
 
 
 @dataclass(frozen=True)
@@ -240,16 +240,7 @@ def _only_what_is_read(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load(path: Path) -> dict[str, list[Any]]:
-    try:
-        tree = json.loads(path.read_text(encoding="utf-8"), object_hook=_only_what_is_read)
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected JSON in UTF-8, got a byte that is not ({error.reason})") from None
-    except RecursionError:
-        raise ValueError(f"{path}: expected COCO annotations, got JSON nested too deeply") from None
-    except ValueError as error:  # not JSON, or a number of thousands of digits
-        raise ValueError(f"{path}: expected JSON, got {error}") from None
+    tree = read_json(path, _only_what_is_read)
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: expected an object with {', '.join(_LISTS)}, got {type(tree).__name__}")
     for key in _LISTS:

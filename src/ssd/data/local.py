@@ -1,6 +1,5 @@
 """A COCO-format data set on this machine, copied: images as one zip a split, annotations as they are."""
 
-import json
 import os
 import shutil
 import zipfile
@@ -12,6 +11,7 @@ from tqdm import tqdm
 
 from ssd.config import Coco
 from ssd.data.unpack import file_names, pour, reading_zip
+from ssd.files import parse_json
 
 
 def copy_coco(coco: Coco, folder: Path, project: Path) -> None:
@@ -93,16 +93,7 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
     Raises:
         ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
     """
-    try:
-        tree = json.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected JSON in UTF-8, got a byte that is not ({error.reason})") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}: expected JSON, got {error.msg} in line {error.lineno}, column {error.colno}"
-        ) from None
-    except RecursionError:
-        raise ValueError(f"{path}: expected COCO annotations, got JSON nested too deeply") from None
+    tree = parse_json(data, str(path))
     for name in ("images", "annotations", "categories"):
         if not isinstance(tree, dict) or not isinstance(tree.get(name), list):
             raise ValueError(f"{path}: expected COCO annotations with a list of {name}, got none")
