@@ -15,7 +15,8 @@ def expand(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The image anywhere on a canvas of the mean colour, whose sides are 1 to `max_ratio` times the image's.
 
-    The whole canvas is made, although a crop may follow: at a ratio of 4 it takes 16 times the image's bytes.
+    The whole canvas is made, although a crop may follow: half a millisecond for a photo of 500 x 375 (as long as a
+    resize), but at a ratio of 4 it has 16 times the bytes of the image, over 500 MB for one of 12 megapixels.
     """
     height, width = image.shape[:2]
     ratio = rng.uniform(1, max_ratio)

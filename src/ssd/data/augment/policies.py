@@ -1,7 +1,7 @@
 """What is done to a training image, in which order: one function a policy, a list of steps to read downwards.
 
 `tutorial` is MindSpore's: one crop, mirroring, colour jitter, a bilinear resize. `ssd` is that of SSD's Caffe code
-(Liu et al. 2016, section 3.6 and its `ssd_pascal.py`): distorted colours, the image small on a large canvas, one of
+(Liu et al. 2016, sections 2.2 and 3.6; `ssd_pascal.py`): distorted colours, the image small on a large canvas, one of
 seven sampled parts, a resize with a drawn interpolation, mirroring; its values there are crop 1, mirror 0.5, colour
 0.5, contrast 0.5, saturation 0.5, brightness_shift 32, hue 18, shuffle_channels 0, expand 0.5, expand_max 4,
 interpolation random. `none` shows training what evaluation sees.
