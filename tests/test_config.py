@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ssd.config import (
     Anchors,
     Archive,
+    Augment,
     Coco,
     Evaluate,
     Mindrecord,
@@ -85,6 +86,9 @@ def test_the_projects_own_parameters_are_read_into_their_types(folder):
     assert params.anchors.ratios == ((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,))
     assert params.targets.variances == (0.1, 0.2)
     assert params.model.batch_norm is True
+    assert params.augment == Augment(
+        "tutorial", 0.8, 0.5, 0.5, 0.4, 0.4, 0.4, "linear", 32.0, 18.0, 0.0, 0.5, 4.0
+    )
     assert params.evaluate == Evaluate(8, 0.01, 400, 0.5, 100)
 
 
@@ -198,6 +202,9 @@ MISTYPED = [
     ("heads: separable ", "heads: dense ", "model.heads: expected separable or conv, got 'dense'"),
     ("heads: separable ", "heads: ", "model.heads: expected separable or conv, got nothing"),
     ("heads: separable ", "heads: [conv] ", "model.heads: expected separable or conv, got ['conv']"),
+    ("policy: tutorial ", "policy: caffe ", "augment.policy: expected tutorial or ssd or none, got 'caffe'"),
+    ("policy: tutorial ", "policy: ", "augment.policy: expected tutorial or ssd or none, got nothing"),
+    ("interpolation: linear ", "interpolation: cubic ", "augment.interpolation: expected linear or random, got 'cubic'"),  # noqa: E501
     ("optimizer: momentum ", "optimizer: sgd ", "train.optimizer: expected momentum or adam, got 'sgd'"),
     ("source: sample ", "source: voc ", "dataset.source: expected sample or archive or coco, got 'voc'"),
     ("large_square: last ", "large_square: first ", "anchors.large_square: expected second or last, got 'first'"),
@@ -223,6 +230,11 @@ OUT_OF_RANGE = [
     ("train:\n  seed: 1\n", "train:\n  seed: -1\n", "train.seed: expected a whole number >= 0, got -1"),
     ("iou_threshold: 0.5", "iou_threshold: 0", "targets.iou_threshold: expected a number > 0 and <= 1, got 0.0"),
     ("mirror: 0.5", "mirror: 1.01", "augment.mirror: expected a number >= 0 and <= 1, got 1.01"),
+    ("brightness_shift: 32 ", "brightness_shift: 256 ", "augment.brightness_shift: expected a number >= 0 and <= 255, got 256.0"),  # noqa: E501
+    ("hue: 18 ", "hue: 91 ", "augment.hue: expected a number >= 0 and <= 90, got 91.0"),
+    ("shuffle_channels: 0.0 ", "shuffle_channels: -0.1 ", "augment.shuffle_channels: expected a number >= 0 and <= 1, got -0.1"),  # noqa: E501
+    ("expand: 0.5 ", "expand: 2 ", "augment.expand: expected a number >= 0 and <= 1, got 2.0"),
+    ("expand_max: 4.0 ", "expand_max: 0.5 ", "augment.expand_max: expected a number >= 1 and <= 10, got 0.5"),
     ("width: 0.25 ", "width: 5 ", "model.width: expected a number > 0 and <= 4, got 5.0"),
     ("  photos: 12\n", "  photos: 0\n", "report.photos: expected a whole number >= 1, got 0"),
     ("images_per_file: 5000", "images_per_file: 0", "mindrecord.images_per_file: expected a whole number >= 1, got 0"),
@@ -243,6 +255,14 @@ def test_a_value_out_of_its_range_is_named_with_the_range(folder, old, new, sent
         ("momentum: 0.9", "momentum: 0"),
         ("momentum: 0.9", "momentum: 0.999"),
         ("iou_threshold: 0.5", "iou_threshold: 1"),
+        ("policy: tutorial ", "policy: ssd "),
+        ("policy: tutorial ", "policy: none "),
+        ("interpolation: linear ", "interpolation: random "),
+        ("brightness_shift: 32 ", "brightness_shift: 255 "),
+        ("hue: 18 ", "hue: 0 "),
+        ("hue: 18 ", "hue: 90 "),
+        ("expand_max: 4.0 ", "expand_max: 1 "),
+        ("expand_max: 4.0 ", "expand_max: 10 "),
         ("width: 0.25 ", "width: 4 "),
         ("warmup_epochs: 0.5", "warmup_epochs: 7"),
     ],

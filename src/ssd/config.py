@@ -208,14 +208,28 @@ class Loss:
 
 @dataclass(frozen=True)
 class Augment:
-    """Chances and ranges of the random changes to a training image; all zero: none."""
+    """The random changes to a training image: a policy, and the chances and ranges of its steps.
 
+    tutorial: MindSpore's chain; ssd: that of SSD's Caffe code; none: the image as evaluation sees it. Chances:
+    `crop`, `mirror`, `colour`, `shuffle_channels`, `expand`. `colour` is that of the tutorial's one step, and of each
+    of the four changes of ssd. `brightness`, `contrast` and `saturation` are x of a factor from [1 - x, 1 + x]. Only
+    the tutorial uses `brightness`, only ssd what follows `interpolation`: `brightness_shift` in levels of 255, `hue`
+    in OpenCV's half degrees, `expand_max` in sides of the image.
+    """
+
+    policy: Literal["tutorial", "ssd", "none"]
     crop: Fraction
     mirror: Fraction
     colour: Fraction
     brightness: Fraction
     contrast: Fraction
     saturation: Fraction
+    interpolation: Literal["linear", "random"]
+    brightness_shift: Annotated[float, AtLeast(0), AtMost(255)]
+    hue: Annotated[float, AtLeast(0), AtMost(90)]
+    shuffle_channels: Fraction
+    expand: Fraction
+    expand_max: Annotated[float, AtLeast(1), AtMost(10)]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
 import dataclasses
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from ssd.config import Augment, Mindrecord
-from ssd.data.augment import augment
+from ssd.data.augment.policies import augment
 from ssd.data.dataset import (
     EvaluationSample,
     TrainingSample,
@@ -30,8 +32,36 @@ VAL_IDS = (4, 6, 8, 9, 10)
 SIZE = 32
 VARIANCES = (0.1, 0.2)
 ANCHORS = make_anchors(SIZE, (8, 16), (0.2, 0.5, 1.0), ((2,), (2,)), "last")
-NOTHING = Augment(crop=0.0, mirror=0.0, colour=0.0, brightness=0.0, contrast=0.0, saturation=0.0)
-ALWAYS = Augment(crop=1.0, mirror=0.5, colour=1.0, brightness=0.4, contrast=0.4, saturation=0.4)
+NOTHING = Augment(
+    policy="tutorial",
+    crop=0.0,
+    mirror=0.0,
+    colour=0.0,
+    brightness=0.0,
+    contrast=0.0,
+    saturation=0.0,
+    interpolation="linear",
+    brightness_shift=32.0,
+    hue=18.0,
+    shuffle_channels=0.0,
+    expand=0.0,
+    expand_max=4.0,
+)
+ALWAYS = dataclasses.replace(
+    NOTHING, crop=1.0, mirror=0.5, colour=1.0, brightness=0.4, contrast=0.4, saturation=0.4
+)
+CAFFE = dataclasses.replace(
+    NOTHING,
+    policy="ssd",
+    crop=1.0,
+    mirror=0.5,
+    colour=0.5,
+    contrast=0.5,
+    saturation=0.5,
+    expand=0.5,
+    interpolation="random",
+)
+BEFORE = json.loads((Path(__file__).parents[1] / "golden" / "tutorial_samples.json").read_text())
 SAMPLE = TrainingSample(ANCHORS, SIZE, 0.5, VARIANCES, NOTHING, seed=1, epoch=1)
 
 
@@ -163,9 +193,10 @@ def test_the_order_is_drawn_from_seed_and_epoch(train_records: Records) -> None:
     assert ids_of(epoch_of(train_records, seed=2)) != order
 
 
-def test_the_number_of_workers_changes_no_byte(train_records: Records) -> None:
+@pytest.mark.parametrize("policy", [ALWAYS, CAFFE], ids=["tutorial", "ssd"])
+def test_the_number_of_workers_changes_no_byte(train_records: Records, policy: Augment) -> None:
     one, two, many = (
-        epoch_of(train_records, batch_size=2, workers=workers, policy=ALWAYS) for workers in (1, 2, 1000)
+        epoch_of(train_records, batch_size=2, workers=workers, policy=policy) for workers in (1, 2, 1000)
     )
     assert len(one) == len(two) == len(many) == 3
     for batch_of_one, *others in zip(one, two, many, strict=True):
@@ -209,9 +240,55 @@ def test_a_sample_is_the_augmented_photo_and_the_sentinel_is_no_object() -> None
     row = np.zeros((1, 4), np.float32), np.zeros(1, np.int32)
     pixels, _, labels = sample(np.array([EMPTY_ID]), np.frombuffer(encoded(EMPTY_ID), "S1"), *row)
     nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
-    changed, _, _ = augment(picture(EMPTY_ID), *nothing, ALWAYS, np.random.default_rng([1, 1, EMPTY_ID]))
+    rng = np.random.default_rng([1, 1, EMPTY_ID])
+    changed, _, _ = augment(picture(EMPTY_ID), *nothing, ALWAYS, SIZE, rng)
     np.testing.assert_array_equal(pixels, network_input(changed, SIZE))
     assert not labels.any()
+
+
+def test_the_drawn_interpolation_is_the_one_that_the_network_sees() -> None:
+    """Two pixels, white and black, made four wide: nearest repeats them, the others have greys."""
+    sample = dataclasses.replace(SAMPLE, size=4, policy=dataclasses.replace(NOTHING, interpolation="random"))
+    two = np.zeros((2, 2, 3), np.uint8)
+    two[:, 0] = 255
+    two = np.frombuffer(cv2.imencode(".png", two)[1].tobytes() + b"\0", "S1")
+    row = np.zeros((1, 4), np.float32), np.zeros(1, np.int32)
+    seen = [sample(np.array([image_id]), two, *row)[0][0, 0] for image_id in range(60)]
+    white, black = (255 - 123.675) / 58.395, (0 - 123.675) / 58.395
+    nearest = [np.allclose(line, [white, white, black, black], atol=1e-5) for line in seen]
+    assert 0 < sum(nearest) < 60
+    assert len({line.tobytes() for line in seen}) >= 3
+    # evaluation: a quarter and three quarters between them
+    evaluated, _, _ = EvaluationSample(4)(np.array([1]), np.array([2]), np.array([2]), two)
+    levels = np.rint(evaluated[0, 0] * 58.395 + 123.675)
+    assert levels.tolist() == [255, 191, 64, 0]
+
+
+def drawn_picture(number: int) -> np.ndarray:
+    """Blocks of colours of a size of its own, as the golden samples were made of."""
+    rng = np.random.default_rng(number)
+    height, width = (int(side) for side in rng.integers(40, 120, 2))
+    blocks = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    return cv2.resize(blocks, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+@pytest.mark.parametrize(("made", "colour"), [("crop_and_mirror", 0.0), ("with_colour", 1.0)])
+def test_the_tutorials_policy_makes_what_it_made_before_there_was_another(made: str, colour: float) -> None:
+    policy = dataclasses.replace(
+        ALWAYS, crop=1.0, mirror=0.5, colour=colour, brightness=0.3, contrast=0.3, saturation=0.3
+    )
+    sample = dataclasses.replace(SAMPLE, policy=policy)
+    boxes = np.array([[0.125, 0.0625, 0.625, 0.5625], [0.25, 0.5, 0.75, 0.9375]], np.float32)
+    for number, expected in enumerate(BEFORE[made]):
+        png = np.frombuffer(cv2.imencode(".png", drawn_picture(number)[..., ::-1])[1].tobytes(), "S1")
+        pixels, offsets, labels = sample(np.array([number]), png, boxes, np.array([2, 1], np.int32))
+        assert labels.sum() == expected["labels_sum"]
+        assert np.abs(offsets.astype(np.float64)).sum() == pytest.approx(expected["offsets_sum"], abs=1e-3)
+        if colour:  # its last bits are the processor's: less than a level of one pixel, which is 0.017
+            total = pixels.astype(np.float64).sum()
+            assert total == pytest.approx(expected["pixels_sum"], abs=0.01)
+        else:
+            assert hashlib.sha256(pixels.tobytes()).hexdigest()[:16] == expected["pixels_sha256"]
 
 
 def test_targets_of_a_batch_are_those_of_its_photos(train_records: Records) -> None:

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from ssd.config import Augment
-from ssd.data.augment import augment, resize
+from ssd.data.augment.policies import augment
+from ssd.data.augment.resize import resize
 from ssd.data.decode import decode
 from ssd.data.records import Records, without_sentinel
 from ssd.geometry.matching import match
@@ -90,7 +91,7 @@ class TrainingSample:
         """Pixels [3, size, size], target offsets [A, 4] and labels [A]."""
         rng = np.random.default_rng([self.seed, self.epoch, int(image_id[0])])
         boxes, labels = without_sentinel(boxes, labels)
-        image, boxes, labels = augment(decode(encoded.tobytes()), boxes, labels, self.policy, rng)
+        image, boxes, labels = augment(decode(encoded.tobytes()), boxes, labels, self.policy, self.size, rng)
         offsets, anchor_labels = encode_targets(
             boxes, labels, self.anchors, self.iou_threshold, self.variances
         )
