@@ -167,7 +167,7 @@ def test_the_three_files_say_what_was_measured(tmp_path: Path) -> None:
     figures = json.loads((tmp_path / "evaluate.json").read_text())
     assert list(figures) == [*FIGURES, "VOC07", "VOC10", "images", "objects", "detections", "protocol"]
     assert (figures["VOC07"], figures["VOC10"]) == (0.3636, 0.3333)  # 4 of 11 recalls; a third of the area
-    assert figures["protocol"] == PROTOCOL
+    assert figures["protocol"] == list(PROTOCOL)
     assert figures["AR100"] == 0.3333 and figures["APs"] is None
     assert (figures["images"], figures["objects"], figures["detections"]) == (2, 3, 1)
     classes = (tmp_path / "per_class.csv").read_text().splitlines()

@@ -21,13 +21,15 @@ from ssd.files import write_csv, write_json
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
-PROTOCOL = {
-    "COCO": "crowds and difficult objects are neither found nor missed: detections in a crowd are ignored, "
-    "as is the first on a difficult object; images without objects count",
-    "VOC": "IoU 0.5; crowds and difficult objects are neither found nor missed, detections on them are ignored; "
-    "images without objects count; VOC07: 11 recalls, VOC10: area",
-}
-"""How each protocol treats what is no plain object: written beside its figures."""
+PROTOCOL = (
+    "all: every image of the validation set counts, those without objects too; crowds and difficult objects are "
+    "neither found nor missed",
+    "COCO figures: detections in a crowd are ignored; the first detection on a difficult object is ignored, by its IoU "
+    "as for any object, a second one is false",
+    "VOC07, VOC10: IoU 0.5; every detection on a difficult object or a crowd is ignored, both by their IoU; VOC07 "
+    "takes the precision at 11 recalls, VOC10 the area",
+)
+"""How the figures treat what is no plain object: a list in evaluate.json, which DVC's tables of metrics leave out."""
 
 
 @dataclass(frozen=True)
