@@ -60,9 +60,8 @@ def test_detections_below_the_least_score_do_not_count_and_one_at_it_does():
 def test_a_difficult_object_is_neither_found_nor_missed_and_detections_on_it_are_ignored():
     image = image_with(Object(DOG, SQUARE, False, difficult=True))
     assert (judge(image, [], 0.5).objects, judge(image, [], 0.5).f1) == (0, 1.0)
-    corner = Detection(
-        DOG, (10.0, 10.0, 10.0, 9.0), 0.7
-    )  # inside, but by its IoU too small: that is for crowds
+    # inside, which would do for a crowd, but with too small an IoU
+    corner = Detection(DOG, (10.0, 10.0, 10.0, 9.0), 0.7)
     case = judge(image, [Detection(DOG, SQUARE, 0.9), Detection(DOG, SQUARE, 0.8), corner], 0.5)
     assert case.verdicts == ("ignored", "ignored", "false")
     assert case.found == (False,)

@@ -103,9 +103,7 @@ def test_empty_fields_of_a_table_are_undefined(tmp_path: Path):
     path.write_text(
         'class,AP,AP50,AR100,VOC07,VOC10,objects\n"dog, hot",,nan,0.5,,0.25,3\n', encoding="utf-8"
     )
-    assert inputs.read_class_figures(path) == (
-        inputs.ClassFigures("dog, hot", None, None, 0.5, None, 0.25, 3),
-    )
+    assert inputs.read_class_figures(path) == (inputs.ClassFigures("dog, hot", None, None, 0.5, 3),)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def results(images: int = 9, classes: int = 3, epochs: int = 4, detected: bool =
         epochs=tuple(inputs.Epoch(e, 0.1 / e, 3.0 / e, 1.0 / e, 2.0 / e) for e in range(1, epochs + 1)),
         training=inputs.Training(epochs, 10 * epochs, 0.75, 0.25, 0.5, 2_310_452),
         evaluation=inputs.Evaluation(dict.fromkeys(inputs.FIGURES, figure), images, 2 * images, 5),
-        class_figures=tuple(inputs.ClassFigures(name, *(figure,) * 5, 2) for name in names.values()),
+        class_figures=tuple(inputs.ClassFigures(name, figure, figure, figure, 2) for name in names.values()),
         precision=tuple(inputs.Precision(r / 100, figure, figure, figure) for r in range(101)),
         classes=names,
         train=pictures,

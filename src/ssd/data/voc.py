@@ -104,7 +104,7 @@ def image_ids(images: Sequence[VocImage]) -> dict[tuple[str, str], int]:
     keys = sorted({(image.folder, image.name) for image in images})
     ids, number = {}, 0
     for folder, name in keys:
-        year = re.fullmatch(r"VOC([0-9]{4})", folder)
+        year = re.fullmatch(r"VOC((?:19|20)[0-9]{2})", folder)
         digits = re.fullmatch(r"([0-9]{4}_)?[0-9]{6}", name)
         if year and digits:
             ids[folder, name] = int(year[1] + name.replace("_", ""))

@@ -13,22 +13,8 @@ from ssd.report.fields import Box, Value, read_table, read_tree
 SIZES = ("small", "medium", "large")
 Entry = TypeVar("Entry")
 
-FIGURES = (
-    "AP",
-    "AP50",
-    "AP75",
-    "APs",
-    "APm",
-    "APl",
-    "AR1",
-    "AR10",
-    "AR100",
-    "ARs",
-    "ARm",
-    "ARl",
-    "VOC07",
-    "VOC10",
-)
+COCO_FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+FIGURES = (*COCO_FIGURES, "VOC07", "VOC10")
 
 
 @dataclass(frozen=True)
@@ -132,8 +118,6 @@ class ClassFigures:
     ap: float | None
     ap50: float | None
     ar100: float | None
-    voc07: float | None
-    voc10: float | None
     objects: int
 
 
@@ -291,8 +275,6 @@ def read_class_figures(path: Path) -> tuple[ClassFigures, ...]:
             row.number_or_none("AP"),
             row.number_or_none("AP50"),
             row.number_or_none("AR100"),
-            row.number_or_none("VOC07"),
-            row.number_or_none("VOC10"),
             row.whole("objects"),
         )
         for row in read_table(path, "class", "AP", "AP50", "AR100", "VOC07", "VOC10", "objects")
