@@ -15,6 +15,7 @@ from ssd.data.records import load_ground_truth, open_records
 from ssd.engine.checkpoint import load_checkpoint, load_network
 from ssd.engine.detection import detect, make_predict
 from ssd.engine.evaluation import evaluate, write_evaluation
+from ssd.engine.voc_evaluation import evaluate_voc
 from ssd.files import write_json
 from stages import run_stage
 
@@ -48,7 +49,13 @@ def main() -> None:
     with tqdm(images, "detect", len(records), unit="image", disable=None) as bar:
         detections = [detection for of_image in bar for detection in of_image]
     write_json(Path("data/detections.json"), detections, indent=None)
-    write_evaluation(Path("metrics"), evaluate(ground_truth, detections), len(records), len(detections))
+    write_evaluation(
+        Path("metrics"),
+        evaluate(ground_truth, detections),
+        evaluate_voc(ground_truth, detections),
+        len(records),
+        len(detections),
+    )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from ssd.config import (
     Sample,
     Targets,
     Train,
+    Voc,
     check_params,
     load_params,
 )
@@ -81,6 +82,12 @@ def test_the_projects_own_parameters_are_read_into_their_types(folder):
     assert params.dataset.sample == Sample(train_images=560, val_images=100, seed=1)
     assert params.dataset.archive.sha256 is None
     assert params.dataset.coco == Coco(None, None, None, None)
+    assert params.dataset.voc == Voc(
+        ("VOCtrainval_06-Nov-2007.tar", "VOCtest_06-Nov-2007.tar", "VOCtrainval_11-May-2012.tar"),
+        ("2007/trainval", "2012/trainval"),
+        ("2007/test",),
+        "train",
+    )
     assert params.mindrecord == Mindrecord("repair", "drop", "error", "error", 5000)
     assert params.anchors.steps == (8.0, 16.0, 32.0, 64.0, 100.0, 300.0)
     assert params.anchors.ratios == ((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,))
@@ -206,7 +213,7 @@ MISTYPED = [
     ("policy: tutorial ", "policy: ", "augment.policy: expected tutorial or ssd or none, got nothing"),
     ("interpolation: linear ", "interpolation: cubic ", "augment.interpolation: expected linear or random, got 'cubic'"),  # noqa: E501
     ("optimizer: momentum ", "optimizer: sgd ", "train.optimizer: expected momentum or adam, got 'sgd'"),
-    ("source: sample ", "source: voc ", "dataset.source: expected sample or archive or coco, got 'voc'"),
+    ("source: sample ", "source: yolo ", "dataset.source: expected sample or archive or coco or voc, got 'yolo'"),
     ("large_square: last ", "large_square: first ", "anchors.large_square: expected second or last, got 'first'"),
     ("input_size: 300", "input_size: 512", "model.input_size: expected 300, got 512"),
     ("input_size: 300", "input_size: 300.0", "model.input_size: expected 300, got 300.0"),
@@ -342,6 +349,40 @@ def test_the_lists_of_the_anchors_fit_together(tree, key, value, sentence):
     with pytest.raises(ValueError) as caught:
         check_params(tree, "params.yaml")
     assert str(caught.value) == f"params.yaml: anchors.{sentence}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("devkits", [], "devkits: expected a list, got []"),
+        ("devkits", None, "devkits: expected a list, got nothing"),
+        ("devkits", "kit.tar", "devkits: expected a list, got 'kit.tar'"),
+        ("devkits", ["kit.tar", 7], "devkits[1]: expected text, got 7"),
+        ("difficult", "drop", "difficult: expected train or ignore, got 'drop'"),
+        (
+            "train_sets",
+            ["2007/trainval", "trainval"],
+            "train_sets[1]: expected a folder and a set, such as 2007/trainval, got 'trainval'",
+        ),
+        (
+            "val_sets",
+            ["/test"],
+            "val_sets[0]: expected a folder and a set, such as 2007/trainval, got '/test'",
+        ),
+        (
+            "val_sets",
+            ["a/b/c"],
+            "val_sets[0]: expected a folder and a set, such as 2007/trainval, got 'a/b/c'",
+        ),
+    ],
+)
+def test_what_source_voc_needs_is_named(tree, key, value, sentence):
+    tree["dataset"]["source"] = "voc"
+    assert check_params(tree, "params.yaml").dataset.source == "voc"
+    tree["dataset"]["voc"][key] = value
+    with pytest.raises(ValueError) as caught:
+        check_params(tree, "params.yaml")
+    assert str(caught.value) == f"params.yaml: dataset.voc.{sentence}"
 
 
 @pytest.mark.parametrize("missing", ["train_images", "train_annotations", "val_images", "val_annotations"])

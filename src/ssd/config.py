@@ -115,13 +115,36 @@ class Coco:
 
 
 @dataclass(frozen=True)
+class Voc:
+    """Data in PASCAL VOC's form on this machine: folders or tars, and which image sets make train and val.
+
+    A set is named by its folder and itself: 2007/trainval is ImageSets/Main/trainval.txt of VOC2007. `difficult` says
+    whether objects marked difficult are trained on; evaluation never counts them.
+    """
+
+    devkits: tuple[str, ...]
+    train_sets: tuple[str, ...]
+    val_sets: tuple[str, ...]
+    difficult: Literal["train", "ignore"]
+
+    def __post_init__(self) -> None:
+        for key in ("train_sets", "val_sets"):
+            for index, name in enumerate(getattr(self, key)):
+                if not re.fullmatch(r"[^/]+/[^/]+", name):
+                    raise ValueError(
+                        f"{key}[{index}]: expected a folder and a set, such as 2007/trainval, got {name!r}"
+                    )
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Where the data comes from; only the section that `source` names is used."""
 
-    source: Literal["sample", "archive", "coco"]
+    source: Literal["sample", "archive", "coco", "voc"]
     sample: Sample
     archive: Archive
     coco: Coco
+    voc: Voc
 
     def __post_init__(self) -> None:
         if self.source == "coco":

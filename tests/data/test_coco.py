@@ -259,8 +259,10 @@ def test_annotation_0_gets_a_free_id_because_pycocotools_would_not_see_it(tmp_pa
 
 
 def test_an_unknown_layout_is_refused(tmp_path):
-    (tmp_path / "layout.json").write_text('{"layout": "voc"}')
-    with pytest.raises(ValueError, match=r"layout\.json: expected the layout coco or archive, got 'voc'"):
+    (tmp_path / "layout.json").write_text('{"layout": "yolo"}')
+    with pytest.raises(
+        ValueError, match=r"layout\.json: expected the layout coco or voc or archive, got 'yolo'"
+    ):
         read_source(tmp_path)
 
 

@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tiny_devkit import TARS, voc, write_original
 
 from ssd.config import Archive, Coco, Dataset, Sample
 from ssd.data.raw import archive_name, check_archive, fill_raw
@@ -20,7 +21,11 @@ FILES = [
 
 def dataset(source, archive=None, coco=None):
     return Dataset(
-        source, Sample(2, 1, 0), archive or Archive(NOWHERE, None), coco or Coco(None, None, None, None)
+        source,
+        Sample(2, 1, 0),
+        archive or Archive(NOWHERE, None),
+        coco or Coco(None, None, None, None),
+        voc(),
     )
 
 
@@ -65,6 +70,20 @@ def test_a_coco_data_set_has_the_coco_layout(folders):
     fill_raw(dataset("coco", coco=Coco("photos", "a.json", "photos", "a.json")), *folders)
     assert files_in(folders[0]) == ["layout.json", "train.json", "train.zip", "val.json", "val.zip"]
     assert layout(folders[0]) == {"layout": "coco"}
+
+
+def test_voc_devkits_have_the_voc_layout(folders):
+    write_original(folders[1])
+    fill_raw(dataset("voc"), *folders)
+    kits = [f"{number}/{name}" for number, name in enumerate(TARS)]
+    assert files_in(folders[0]) == [*kits, "layout.json"]
+    assert layout(folders[0]) == {
+        "layout": "voc",
+        "devkits": kits,
+        "train_sets": ["2007/trainval", "2012/trainval"],
+        "val_sets": ["2007/test"],
+        "difficult": "train",
+    }
 
 
 def test_the_tutorials_archive_is_unpacked(folders):

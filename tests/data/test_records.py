@@ -181,6 +181,7 @@ def test_repairs_are_counted_and_what_was_dropped_is_gone_everywhere(tmp_path):
         "images": 2,
         "objects": 1,
         "crowds": 0,
+        "difficult": 0,
         "images_without_objects": 1,
         "small": 1,
         "medium": 0,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssd.engine.evaluation import FIGURES, Evaluation, evaluate, write_evaluation
+from ssd.engine.evaluation import FIGURES, PROTOCOL, Evaluation, evaluate, write_evaluation
+from ssd.engine.voc_evaluation import evaluate_voc
 
 COCO = json.loads((Path(__file__).parents[1] / "golden" / "coco.json").read_text())
 
@@ -112,6 +113,38 @@ def test_a_detection_on_an_image_without_objects_costs_precision() -> None:
     assert with_false_alarm.figures["AP50"] == pytest.approx(0.5)
 
 
+def difficult_second() -> dict[str, Any]:
+    """One object on image 1, and a difficult one on image 2."""
+    given = truth([(1, 2), (2, 2)])
+    given["annotations"][1]["difficult"] = 1
+    return given
+
+
+def test_a_difficult_object_is_not_missed_and_the_first_detection_on_it_is_not_false() -> None:
+    for found in (
+        evaluate(difficult_second(), [detection(1, 2)]),
+        evaluate(difficult_second(), [detection(1, 2, score=0.5), detection(2, 2, score=0.9)]),
+    ):
+        assert found.figures["AP"] == pytest.approx(1)
+        assert found.figures["AR100"] == pytest.approx(1)
+        assert found.classes[0][-1] == 1
+
+
+def test_a_second_detection_on_a_difficult_object_is_false_with_coco_and_with_voc_it_is_not() -> None:
+    detections = [detection(2, 2, score=0.9), detection(2, 2, score=0.8), detection(1, 2, score=0.5)]
+    assert evaluate(difficult_second(), detections).figures["AP50"] == pytest.approx(0.5)
+    assert evaluate_voc(difficult_second(), detections).figures["VOC10"] == 1
+
+
+def test_a_difficult_object_is_measured_by_its_iou_and_a_crowd_by_the_detection_alone() -> None:
+    corner = detection(2, 2, score=0.9, bbox=(10.0, 20.0, 10.0, 10.0))
+    detections = [corner, detection(1, 2, score=0.5)]
+    assert evaluate(difficult_second(), detections).figures["AP50"] == pytest.approx(0.5)
+    crowd = truth([(1, 2), (2, 2)])
+    crowd["annotations"][1]["iscrowd"] = 1
+    assert evaluate(crowd, detections).figures["AP50"] == pytest.approx(1)
+
+
 def test_no_detections_are_figures_of_zero() -> None:
     found = evaluate(truth([(1, 2)]), [])
     assert found.figures["AP"] == found.figures["AP50"] == found.figures["AR100"] == 0
@@ -129,14 +162,20 @@ def test_no_ground_truth_leaves_every_figure_undefined(detections: list[dict[str
 
 
 def test_the_three_files_say_what_was_measured(tmp_path: Path) -> None:
-    found = evaluate(truth([(1, 2), (1, 2), (2, 2)]), [detection(1, 2)])
-    write_evaluation(tmp_path, found, images=2, detections=1)
+    given = truth([(1, 2), (1, 2), (2, 2)]), [detection(1, 2)]
+    write_evaluation(tmp_path, evaluate(*given), evaluate_voc(*given), images=2, detections=1)
     figures = json.loads((tmp_path / "evaluate.json").read_text())
-    assert list(figures) == [*FIGURES, "images", "objects", "detections"]
+    assert list(figures) == [*FIGURES, "VOC07", "VOC10", "images", "objects", "detections", "protocol"]
+    assert (figures["VOC07"], figures["VOC10"]) == (0.3636, 0.3333)  # 4 of 11 recalls; a third of the area
+    assert figures["protocol"] == list(PROTOCOL)
     assert figures["AR100"] == 0.3333 and figures["APs"] is None
     assert (figures["images"], figures["objects"], figures["detections"]) == (2, 3, 1)
     classes = (tmp_path / "per_class.csv").read_text().splitlines()
-    assert classes == ["class,AP,AP50,AR100,objects", "cup,0.3366,0.3366,0.3333,3", "hat,,,,0"]
+    assert classes == [
+        "class,AP,AP50,AR100,VOC07,VOC10,objects",
+        "cup,0.3366,0.3366,0.3333,0.3636,0.3333,3",
+        "hat,,,,,,0",
+    ]
     with (tmp_path / "pr.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 101
@@ -146,6 +185,7 @@ def test_the_three_files_say_what_was_measured(tmp_path: Path) -> None:
 
 
 def test_files_without_anything_to_measure_are_written_all_the_same(tmp_path: Path) -> None:
-    write_evaluation(tmp_path, evaluate(truth([]), []), images=2, detections=0)
+    nothing = truth([]), []
+    write_evaluation(tmp_path, evaluate(*nothing), evaluate_voc(*nothing), images=2, detections=0)
     assert json.loads((tmp_path / "evaluate.json").read_text())["AP"] is None
     assert (tmp_path / "pr.csv").read_text() == "recall,AP50,AP75,AP\n"

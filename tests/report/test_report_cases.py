@@ -57,6 +57,16 @@ def test_detections_below_the_least_score_do_not_count_and_one_at_it_does():
     assert judge(image, [Detection(DOG, SQUARE, 0.5)], 0.5).right == 1
 
 
+def test_a_difficult_object_is_neither_found_nor_missed_and_detections_on_it_are_ignored():
+    image = image_with(Object(DOG, SQUARE, False, difficult=True))
+    assert (judge(image, [], 0.5).objects, judge(image, [], 0.5).f1) == (0, 1.0)
+    # inside, which would do for a crowd, but with too small an IoU
+    corner = Detection(DOG, (10.0, 10.0, 10.0, 9.0), 0.7)
+    case = judge(image, [Detection(DOG, SQUARE, 0.9), Detection(DOG, SQUARE, 0.8), corner], 0.5)
+    assert case.verdicts == ("ignored", "ignored", "false")
+    assert case.found == (False,)
+
+
 def test_a_crowd_is_neither_found_nor_missed_and_detections_in_it_are_ignored():
     crowd = Object(DOG, (0.0, 0.0, 100.0, 50.0), True)
     case = judge(image_with(crowd), [Detection(DOG, SQUARE, 0.9), Detection(CAT, SQUARE, 0.8)], 0.5)

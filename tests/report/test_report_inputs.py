@@ -33,6 +33,13 @@ def test_images_come_in_order_of_id_with_their_objects(tmp_path: Path):
     assert second.objects == (inputs.Object(18, (1.0, 2.0, 3.0, 4.5), True),)
 
 
+def test_a_difficult_object_is_read_as_one_that_does_not_count(tmp_path: Path):
+    difficult = {**TRUTH["annotations"][0], "iscrowd": 0, "difficult": 1}
+    plain = {**difficult, "difficult": 0}
+    _, image = inputs.read_images(written(tmp_path, TRUTH | {"annotations": [difficult, plain]}), CLASSES)
+    assert [thing.counts for thing in image.objects] == [False, True]
+
+
 def test_every_image_has_a_list_of_detections(tmp_path: Path):
     images = inputs.read_images(written(tmp_path, TRUTH), CLASSES)
     found = written(tmp_path, [{"image_id": 2, "category_id": 18, "bbox": [0, 0, 1, 1], "score": 0.5}])
@@ -93,7 +100,9 @@ def test_figures_that_are_null_or_not_a_number_are_undefined(tmp_path: Path):
 
 def test_empty_fields_of_a_table_are_undefined(tmp_path: Path):
     path = tmp_path / "per_class.csv"
-    path.write_text('class,AP,AP50,AR100,objects\n"dog, hot",,nan,0.5,3\n', encoding="utf-8")
+    path.write_text(
+        'class,AP,AP50,AR100,VOC07,VOC10,objects\n"dog, hot",,nan,0.5,,0.25,3\n', encoding="utf-8"
+    )
     assert inputs.read_class_figures(path) == (inputs.ClassFigures("dog, hot", None, None, 0.5, 3),)
 
 

@@ -19,7 +19,7 @@ def results(images: int = 9, classes: int = 3, epochs: int = 4, detected: bool =
     """A small run; the first class has a name that must be escaped."""
     names = {10 * i + 3: EVIL if i == 0 else f"class{i}" for i in range(classes)}
     split = inputs.Split(
-        images, 2 * images, 0, 0, {"small": 0, "medium": images, "large": images},
+        images, 2 * images, 0, 0, 0, {"small": 0, "medium": images, "large": images},
         (inputs.Repair("box_without_area", 1, (f"image {EVIL}",)),),
     )  # fmt: skip
     things = tuple(

@@ -80,6 +80,6 @@ def test_all_images_together_are_told_with_both_shares():
     )
 
 
-def test_the_twelve_figures_are_explained_in_cocos_order():
+def test_the_figures_are_explained_in_cocos_order_and_then_vocs():
     named = [key for _, _, rows in words.MEANINGS for key, _, _ in rows]
     assert named == list(inputs.FIGURES)

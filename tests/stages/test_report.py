@@ -13,7 +13,8 @@ import pytest
 from stages import report
 
 ROOT = Path(__file__).parents[2]
-FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+COCO_FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+FIGURES = (*COCO_FIGURES, "VOC07", "VOC10")
 INPUTS = (
     "data/records/classes.json",
     "data/records/train.json",
@@ -42,7 +43,7 @@ def fill(folder: Path) -> None:
         for i in range(1, 5)
     ]
     truth = {"images": images, "annotations": dogs, "categories": [{"id": 18, "name": "dog"}]}
-    split = {"images": 4, "objects": 4, "crowds": 0, "images_without_objects": 0}
+    split = {"images": 4, "objects": 4, "crowds": 0, "difficult": 0, "images_without_objects": 0}
     split |= {"small": 4, "medium": 0, "large": 0, "repairs": {}}
     sizes = ("all", "small", "medium", "large")
     trees: dict[str, Any] = {
@@ -69,7 +70,7 @@ def fill(folder: Path) -> None:
     tables = {
         "metrics/classes.csv": "class,train,val\ndog,4,4\n",
         "metrics/train.csv": "epoch,lr,loss,loss_box,loss_class\n1,0.1,3.0,1.0,2.0\n",
-        "metrics/per_class.csv": "class,AP,AP50,AR100,objects\ndog,0.25,0.25,0.25,4\n",
+        "metrics/per_class.csv": "class,AP,AP50,AR100,VOC07,VOC10,objects\ndog,0.25,0.25,0.25,0.25,0.25,4\n",
         "metrics/pr.csv": "recall,AP50,AP75,AP\n0.0,1.0,1.0,1.0\n1.0,0.0,0.0,0.0\n",
     }
     for name, text in ({name: json.dumps(tree) for name, tree in trees.items()} | tables).items():

@@ -11,7 +11,7 @@ from ssd.data.decode import decode
 from ssd.data.quiet import gist
 from ssd.data.records import SCHEMA, Records, load_classes, load_ground_truth, open_records, without_sentinel
 from ssd.data.shards import check_shard
-from ssd.data.source import SPLITS, Category
+from ssd.data.source import SPLITS, Category, is_counted
 from ssd.geometry.boxes import clip, from_xywh_px
 from ssd.runtime import prepare_mindspore
 
@@ -47,7 +47,7 @@ def audit(folder: Path) -> None:
 def _objects_by_image(
     truth: dict[str, Any], records: Records, classes: tuple[Category, ...], path: Path
 ) -> dict[int, list[dict[str, Any]]]:
-    """The objects of each photo, no crowds, from a ground truth that is sound in itself."""
+    """The objects of each photo that count, from a ground truth that is sound in itself."""
     if any(after <= before for before, after in zip(records.image_ids, records.image_ids[1:], strict=False)):
         raise ValueError(f"{path}: expected image ids in ascending order, each once, got others")
     if [(each["id"], each["name"]) for each in truth["categories"]] != [
@@ -63,7 +63,7 @@ def _objects_by_image(
                 f"expected an id of its own and an image of these records"
             )
         seen.add(annotation["id"])
-        if not annotation["iscrowd"]:
+        if is_counted(annotation):
             objects[annotation["image_id"]].append(annotation)
     count = sum(map(len, objects.values()))
     if count != records.objects:

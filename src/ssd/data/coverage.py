@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ssd.data.source import is_counted
 from ssd.geometry.boxes import from_xywh_px
 from ssd.geometry.coverage import by_size, coverage, share
 
@@ -15,7 +16,8 @@ def measure_coverage(
     """The content of metrics/anchors.json.
 
     An object is covered when an anchor reaches the threshold (one that is not covered still gets an anchor of
-    its own). Crowds are no objects. Sizes go by the annotation's area, as COCO's figures do. What cannot be
+    its own). Crowds and difficult
+    objects do not count. Sizes go by the annotation's area, as COCO's figures do. What cannot be
     measured, such as the coverage of a class without objects, is None.
 
     Args:
@@ -26,7 +28,7 @@ def measure_coverage(
     """
     of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
     for annotation in truth["annotations"]:
-        if not annotation["iscrowd"]:
+        if is_counted(annotation):
             of_image[annotation["image_id"]].append(annotation)
     gt_boxes = [_gt_boxes(image, of_image[image["id"]]) for image in truth["images"]]
     covered, matched = coverage(tqdm(gt_boxes, unit="image", disable=None), anchors, threshold)

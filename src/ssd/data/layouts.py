@@ -5,9 +5,10 @@ from pathlib import Path
 from ssd.data.archive import read_archive
 from ssd.data.coco import read_coco
 from ssd.data.source import Source
+from ssd.data.voc import read_voc
 from ssd.files import read_json
 
-_READERS = {"coco": read_coco, "archive": read_archive}
+_READERS = {"coco": read_coco, "voc": read_voc, "archive": read_archive}
 
 
 def read_source(folder: Path) -> Source:

@@ -45,7 +45,7 @@ def copy_coco(coco: Coco, folder: Path, project: Path) -> None:
         if source.is_dir():
             pack(source, named, folder / f"{split}.zip")
         else:
-            _copy(source, folder / f"{split}.zip")
+            copy_file(source, folder / f"{split}.zip")
 
 
 def _located(project: Path, given: str | None) -> Path:
@@ -149,7 +149,8 @@ def pack(source: Path, names: Iterable[str], target: Path) -> None:
                 shutil.copyfileobj(image, member)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, telling how far it is."""
     size = source.stat().st_size
     with (
         source.open("rb") as given,

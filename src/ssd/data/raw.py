@@ -1,15 +1,18 @@
-"""Every source brought into one of two layouts of data/raw, which `layout.json` names.
+"""Every source brought into one of three layouts of data/raw, which `layout.json` names.
 
 `coco`: train.zip, val.zip (images, in any folder inside), train.json, val.json (COCO instances, as given).
+`voc`: tars of VOC devkits; layout.json names them, the image sets of train and val, and the rule for difficult objects.
 `archive`: the unpacked archive of MindSpore's SSD tutorial.
 """
 
 import re
 from pathlib import Path
+from typing import Any
 
 from ssd.config import Archive, Dataset
 from ssd.data.fetch import fetch
 from ssd.data.local import copy_coco
+from ssd.data.local_voc import copy_voc
 from ssd.data.sample import draw_sample
 from ssd.data.unpack import check_zip, file_names, unpack
 from ssd.files import write_json
@@ -24,19 +27,23 @@ def fill_raw(dataset: Dataset, folder: Path, project: Path, downloads: Path) -> 
     Args:
         dataset: where the data comes from.
         folder: an existing, empty folder.
-        project: the folder that relative paths of `dataset.coco` count from.
+        project: the folder that relative paths of `dataset.coco` and `dataset.voc` count from.
         downloads: the folder of downloaded files, which outlives `folder`; a file already there is used.
 
     Raises:
         ValueError: a source that is not as it should be; one sentence with its address.
     """
+    layout: dict[str, Any] = {"layout": "coco"}
     if dataset.source == "sample":
         draw_sample(folder, dataset.sample.train_images, dataset.sample.val_images, dataset.sample.seed)
     elif dataset.source == "archive":
         _fill_from_archive(dataset.archive, folder, downloads)
+        layout = {"layout": "archive"}
+    elif dataset.source == "voc":
+        layout = {"layout": "voc", **copy_voc(dataset.voc, folder, project)}
     else:
         copy_coco(dataset.coco, folder, project)
-    write_json(folder / "layout.json", {"layout": "archive" if dataset.source == "archive" else "coco"})
+    write_json(folder / "layout.json", layout)
 
 
 def _fill_from_archive(archive: Archive, folder: Path, downloads: Path) -> None:

@@ -104,8 +104,8 @@ def _write_file(
 
 
 def _objects(photo: Photo) -> list[Annotation]:
-    """What is trained on: crowds are not."""
-    return [annotation for annotation in photo.annotations if not annotation.crowd]
+    """What is trained on: crowds and difficult objects are not."""
+    return [each for each in photo.annotations if not each.crowd and not each.difficult]
 
 
 def _to_row(photo: Photo, labels: dict[int, int]) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _to_row(photo: Photo, labels: dict[int, int]) -> dict[str, Any]:
 
 
 def _to_ground_truth(photos: Sequence[Photo], categories: tuple[Category, ...]) -> str:
-    """COCO-format JSON, one line an item; numbers with all their digits."""
+    """COCO-format JSON, one line an item; numbers with all their digits. Difficult objects have "difficult": 1."""
     lists = {
         "images": (
             {"id": photo.id, "file_name": photo.file_name, "width": photo.width, "height": photo.height}
@@ -141,6 +141,7 @@ def _to_ground_truth(photos: Sequence[Photo], categories: tuple[Category, ...]) 
                 "bbox": each.box_xywh_px,
                 "area": each.area_px,
                 "iscrowd": int(each.crowd),
+                **({"difficult": 1} if each.difficult else {}),
             }
             for photo in photos
             for each in photo.annotations

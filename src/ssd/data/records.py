@@ -103,7 +103,8 @@ def load_classes(folder: Path) -> tuple[Category, ...]:
 
 
 def load_ground_truth(folder: Path, split: str) -> dict[str, Any]:
-    """COCO-format ground truth of exactly the photos in the records, in the same order; with crowds.
+    """COCO-format ground truth of exactly the photos in the records, in the same order; with crowds and
+    difficult objects.
 
     Raises:
         ValueError: not the file that the manifest describes.

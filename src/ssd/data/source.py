@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 SPLITS = ("train", "val")
 
@@ -20,13 +21,18 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One object or crowd of a photo; the box is COCO's: left, top, width, height in pixels."""
+    """One object or crowd of a photo; the box is COCO's: left, top, width, height in pixels.
+
+    A difficult object, VOC's word, is neither trained on nor looked for. Where difficult objects are trained on,
+    they are not marked.
+    """
 
     id: int
     category_id: int
     box_xywh_px: tuple[float, float, float, float]
     area_px: float
     crowd: bool
+    difficult: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +84,8 @@ def in_label_order(names: dict[int, str]) -> tuple[Category, ...]:
         Category(label, category_id, names[category_id])
         for label, category_id in enumerate(sorted(names), start=1)
     )
+
+
+def is_counted(annotation: dict[str, Any]) -> bool:
+    """Whether an annotation of a ground truth is an object that counts: no crowd, and not marked difficult."""
+    return not annotation["iscrowd"] and not annotation.get("difficult", 0)

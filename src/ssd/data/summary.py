@@ -8,7 +8,7 @@ import numpy as np
 
 from ssd.data.records import load_classes, load_ground_truth
 from ssd.data.repairs import Repairs
-from ssd.data.source import SPLITS
+from ssd.data.source import SPLITS, is_counted
 from ssd.geometry.coverage import by_size
 
 
@@ -25,12 +25,13 @@ def summarise(folder: Path, repairs: dict[str, Repairs], notes: tuple[str, ...])
 
 
 def _count(truth: dict[str, Any], repairs: Repairs) -> dict[str, Any]:
-    objects = [each for each in truth["annotations"] if not each["iscrowd"]]
+    objects = [each for each in truth["annotations"] if is_counted(each)]
     sizes = by_size(np.array([each["area"] for each in objects], np.float64))
     return {
         "images": len(truth["images"]),
         "objects": len(objects),
-        "crowds": len(truth["annotations"]) - len(objects),
+        "crowds": sum(each["iscrowd"] for each in truth["annotations"]),
+        "difficult": sum(each.get("difficult", 0) for each in truth["annotations"]),
         "images_without_objects": len(truth["images"]) - len({each["image_id"] for each in objects}),
         **{name: int(members.sum()) for name, members in sizes.items()},
         "repairs": repairs.tree(),
@@ -43,7 +44,7 @@ def class_rows(folder: Path) -> list[tuple[str, int, int]]:
         Counter(
             each["category_id"]
             for each in load_ground_truth(folder, split)["annotations"]
-            if not each["iscrowd"]
+            if is_counted(each)
         )
         for split in SPLITS
     ]

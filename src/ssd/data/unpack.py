@@ -126,22 +126,27 @@ def _harmless_zip(
 def _require_harmless_member(member: zipfile.ZipInfo, path: Path) -> None:
     name = member.orig_filename  # as in the archive: `filename` is cut at a NUL
     kind = stat.S_IFMT(member.external_attr >> 16)
-    if "\\" in name:
-        problem = "a backslash"
-    elif name.startswith("/") or re.match(r"[A-Za-z]:", name):
-        problem = "an absolute path"
-    elif ".." in name.split("/"):
-        problem = "a step out of the folder"
-    elif not PurePosixPath(name).parts or re.search(r"[\x00-\x1f\x7f]", name):
-        problem = "no usable name"
-    elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+    problem = name_problem(name)
+    if problem is None and kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         problem = "a link or a device"
-    else:
-        return
-    raise ValueError(
-        f"{path}: {name!r}: expected plain files and folders inside the archive, got {problem}; "
-        f"nothing was unpacked"
-    )
+    if problem is not None:
+        raise ValueError(
+            f"{path}: {name!r}: expected plain files and folders inside the archive, got {problem}; "
+            f"nothing was unpacked"
+        )
+
+
+def name_problem(name: str) -> str | None:
+    """What keeps `name` from being that of a file inside a folder; None if nothing does."""
+    if "\\" in name:
+        return "a backslash"
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        return "an absolute path"
+    if ".." in name.split("/"):
+        return "a step out of the folder"
+    if not PurePosixPath(name).parts or re.search(r"[\x00-\x1f\x7f]", name):
+        return "no usable name"
+    return None
 
 
 def _require_bounded(members: list[zipfile.ZipInfo], path: Path, max_bytes: int, max_members: int) -> None:

@@ -1,4 +1,9 @@
-"""COCO's figures for a list of detections, by pycocotools."""
+"""COCO's figures for a list of detections, by pycocotools; and the files of them and of VOC's figures.
+
+Difficult objects, which COCO does not have, are ignored as COCO ignores objects of another size: one that is not found
+is not missed, and one detection that overlaps it by the IoU in question, and no other object, is not false. Unlike a
+crowd it is measured by the IoU; unlike VOC's rule, a second detection on it is false.
+"""
 
 import contextlib
 import io
@@ -10,9 +15,21 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from ssd.data.source import is_counted
+from ssd.engine.voc_evaluation import VOC_FIGURES, VocEvaluation
 from ssd.files import write_csv, write_json
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+
+PROTOCOL = (
+    "all: every image of the validation set counts, those without objects too; crowds and difficult objects are "
+    "neither found nor missed",
+    "COCO figures: detections in a crowd are ignored; the first detection on a difficult object is ignored, by its IoU "
+    "as for any object, a second one is false",
+    "VOC07, VOC10: IoU 0.5; every detection on a difficult object or a crowd is ignored, both by their IoU; VOC07 "
+    "takes the precision at 11 recalls, VOC10 the area",
+)
+"""How the figures treat what is no plain object: a list in evaluate.json, which DVC's tables of metrics leave out."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +39,7 @@ class Evaluation:
     Attributes:
         figures: the twelve, by their usual names; None where undefined.
         classes: for each class, in the order of the categories: name, AP, AP50, AR100 (None where it has no
-            ground truth) and the number of its objects, crowds left out.
+            ground truth) and the number of its objects, without crowds and difficult ones.
         recall: [101] the recalls at which precision is taken.
         precision: "AP50", "AP75", "AP": [101] precision at each recall, averaged over the classes with ground
             truth ("AP": over the ten IoUs too); empty where no class has any.
@@ -47,7 +64,7 @@ def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> 
         truth.dataset = {**ground_truth, "annotations": [{**each} for each in ground_truth["annotations"]]}
         truth.createIndex()
         results = truth.loadRes([{**each} for each in detections]) if detections else _no_results(truth)
-        coco = COCOeval(truth, results, "bbox")
+        coco = _Evaluation(truth, results, "bbox")
         coco.evaluate()
         coco.accumulate()
         coco.summarize()
@@ -69,6 +86,16 @@ def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> 
     )
 
 
+class _Evaluation(COCOeval):
+    """COCO's evaluation that ignores difficult objects, which by itself it does with crowds alone."""
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        for annotations in self._gts.values():
+            for annotation in annotations:
+                annotation["ignore"] = not is_counted(annotation)
+
+
 def _no_results(truth: COCO) -> COCO:
     results = COCO()
     results.dataset = {**truth.dataset, "annotations": []}
@@ -81,7 +108,7 @@ def _by_class(
 ) -> list[tuple[str, float | None, float | None, float | None, int]]:
     rows = []
     for index, category_id in enumerate(category_ids):
-        objects = len(truth.getAnnIds(catIds=[category_id], iscrowd=False))
+        objects = sum(map(is_counted, truth.loadAnns(truth.getAnnIds(catIds=[category_id]))))
         rows.append(
             (
                 truth.cats[category_id]["name"],
@@ -99,21 +126,25 @@ def _defined(value: float) -> float | None:
     return None if value <= -1 else float(value)
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation, images: int, detections: int) -> None:
-    """Write evaluate.json (the figures and counts), per_class.csv and pr.csv into `folder`."""
+def write_evaluation(
+    folder: Path, evaluation: Evaluation, voc: VocEvaluation, images: int, detections: int
+) -> None:
+    """Write evaluate.json (the figures, counts and how it was counted), per_class.csv and pr.csv into `folder`."""
     objects = sum(row[-1] for row in evaluation.classes)
     figures = {
-        name: value if value is None else round(value, 4) for name, value in evaluation.figures.items()
+        name: value if value is None else round(value, 4)
+        for name, value in {**evaluation.figures, **voc.figures}.items()
     }
     write_json(
-        folder / "evaluate.json", {**figures, "images": images, "objects": objects, "detections": detections}
+        folder / "evaluate.json",
+        {**figures, "images": images, "objects": objects, "detections": detections, "protocol": PROTOCOL},
     )
     write_csv(
         folder / "per_class.csv",
-        ("class", "AP", "AP50", "AR100", "objects"),
+        ("class", "AP", "AP50", "AR100", *VOC_FIGURES, "objects"),
         [
-            (name, *(value if value is None else f"{value:.4f}" for value in values), count)
-            for name, *values, count in evaluation.classes
+            (name, *(value if value is None else f"{value:.4f}" for value in (*values, *of_voc)), count)
+            for (name, *values, count), of_voc in zip(evaluation.classes, voc.classes, strict=True)
         ],
     )
     curves = [evaluation.precision[name] for name in ("AP50", "AP75", "AP")]

@@ -18,8 +18,8 @@ Verdict = Literal["right", "false", "ignored"]
 class Case:
     """An image, what was detected in it from the least score on, and what became of each box.
 
-    `verdicts` goes with `detections` (highest score first), `found` with `image.objects`; a crowd is never
-    found and never missed.
+    `verdicts` goes with `detections` (highest score first), `found` with `image.objects`; a crowd or a
+    difficult object is never found and never missed.
     """
 
     image: Image
@@ -29,8 +29,8 @@ class Case:
 
     @property
     def objects(self) -> int:
-        """Ground-truth objects, crowds apart."""
-        return sum(not thing.crowd for thing in self.image.objects)
+        """Ground-truth objects, crowds and difficult ones apart."""
+        return sum(thing.counts for thing in self.image.objects)
 
     @property
     def right(self) -> int:
@@ -63,10 +63,10 @@ def judge(image: Image, detections: Sequence[Detection], min_score: float) -> Ca
 
     Matching is COCO's at IoU 0.5: from the highest score down, each detection takes the object of its class
     that it overlaps most and that is still free. One that overlaps no free object but lies by half in a crowd
-    of its class is ignored: neither right nor false.
+    of its class, or overlaps a difficult object of its class, is ignored: neither right nor false.
     """
     kept = sorted((found for found in detections if found.score >= min_score), key=lambda found: -found.score)
-    free = [not thing.crowd for thing in image.objects]
+    free = [thing.counts for thing in image.objects]
     verdicts: list[Verdict] = []
     for found, overlaps in zip(kept, _overlaps(image, kept), strict=True):
         candidates = [
@@ -79,9 +79,9 @@ def judge(image: Image, detections: Sequence[Detection], min_score: float) -> Ca
             free[max(open_ones, key=lambda index: overlaps[index])] = False
             verdicts.append("right")
         else:
-            in_crowd = any(image.objects[index].crowd for index in candidates)
-            verdicts.append("ignored" if in_crowd else "false")
-    taken = tuple(not thing.crowd and not left for thing, left in zip(image.objects, free, strict=True))
+            uncounted = any(not image.objects[index].counts for index in candidates)
+            verdicts.append("ignored" if uncounted else "false")
+    taken = tuple(thing.counts and not left for thing, left in zip(image.objects, free, strict=True))
     return Case(image, tuple(kept), tuple(verdicts), taken)
 
 

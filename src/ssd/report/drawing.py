@@ -103,18 +103,18 @@ def draw_case(case: Case, encoded: bytes, frame: Frame, budget: int, classes: Ma
     """The photo with its detections in their class's colour and the ground truth dashed."""
     drawing = _Drawing(case.image, frame, classes)
     for thing, found in zip(case.image.objects, case.found, strict=True):
-        kind = "crowd" if thing.crowd else "truth" if found else "missed"
-        drawing.outline(kind, thing, {"crowd": "crowd of ", "truth": "", "missed": "missed: "}[kind])
+        kind = "crowd" if not thing.counts else "truth" if found else "missed"
+        drawing.outline(kind, thing, "missed: " if kind == "missed" else _uncounted(thing))
     for detection, verdict in zip(case.detections, case.verdicts, strict=True):
         drawing.outline(
-            verdict, detection, {"right": "", "false": "false: ", "ignored": "in a crowd: "}[verdict]
+            verdict, detection, {"right": "", "false": "false: ", "ignored": "not counted: "}[verdict]
         )
     for detection, verdict in zip(case.detections, case.verdicts, strict=True):
         name = short(classes[detection.category_id])
         cross = "× " if verdict == "false" else ""
         drawing.label(verdict, detection, f"{cross}{name} {detection.score:.2f}")
     for thing, found in zip(case.image.objects, case.found, strict=True):
-        if not thing.crowd and not found:
+        if thing.counts and not found:
             drawing.label("missed", thing, short(classes[thing.category_id]))
     description = f"Image {case.image.id} with {len(case.detections)} detections and {case.objects} objects"
     return drawing.picture(jpeg(encoded, frame, budget, f"val image {case.image.id}"), description)
@@ -126,12 +126,17 @@ def draw_truth(
     """A training photo with its objects in their class's colour."""
     drawing = _Drawing(image, frame, classes)
     for thing in image.objects:
-        drawing.outline("crowd" if thing.crowd else "right", thing, "crowd of " if thing.crowd else "")
+        drawing.outline("right" if thing.counts else "crowd", thing, _uncounted(thing))
     for thing in sorted(image.objects, key=lambda thing: -thing.box_xywh[2] * thing.box_xywh[3]):
-        if not thing.crowd:
+        if thing.counts:
             drawing.label("right", thing, short(classes[thing.category_id]))
     description = f"Training image {image.id} with {len(image.objects)} objects"
     return drawing.picture(jpeg(encoded, frame, budget, f"train image {image.id}"), description)
+
+
+def _uncounted(thing: Object) -> str:
+    """What to say before the name of a box that need not be found."""
+    return "crowd of " if thing.crowd else "difficult: " if thing.difficult else ""
 
 
 class _Drawing:

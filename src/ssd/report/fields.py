@@ -35,6 +35,10 @@ class Value:
             raise ValueError(f"{self.address}: expected the key {key}, got {', '.join(self.value) or 'none'}")
         return Value(self.value[key], self, f".{key}")
 
+    def has(self, key: str) -> bool:
+        """Whether a section has the key."""
+        return key in self._section()
+
     def items(self) -> Iterator[tuple[str, "Value"]]:
         """The keys and values of a section."""
         return ((key, Value(value, self, f".{key}")) for key, value in self._section().items())

@@ -13,7 +13,8 @@ from ssd.report.fields import Box, Value, read_table, read_tree
 SIZES = ("small", "medium", "large")
 Entry = TypeVar("Entry")
 
-FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+COCO_FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+FIGURES = (*COCO_FIGURES, "VOC07", "VOC10")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Split:
     images: int
     objects: int
     crowds: int
+    difficult: int
     images_without_objects: int
     sizes: dict[str, int]
     repairs: tuple[Repair, ...]
@@ -100,7 +102,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """metrics/evaluate.json: the 12 COCO figures by name, None where undefined."""
+    """metrics/evaluate.json: the 12 COCO figures and the 2 of VOC by name, None where undefined."""
 
     figures: dict[str, float | None]
     images: int
@@ -131,11 +133,20 @@ class Precision:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """A ground-truth box of an image: x, y, width, height in pixels. A crowd is one box around many."""
+    """A ground-truth box of an image: x, y, width, height in pixels.
+
+    A crowd is one box around many; a difficult object need not be found.
+    """
 
     category_id: int
     box_xywh: Box
     crowd: bool
+    difficult: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is to be found."""
+        return not self.crowd and not self.difficult
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +184,7 @@ def _split(tree: Value) -> Split:
         images=tree["images"].whole(),
         objects=tree["objects"].whole(),
         crowds=tree["crowds"].whole(),
+        difficult=tree["difficult"].whole(),
         images_without_objects=tree["images_without_objects"].whole(),
         sizes={size: tree[size].whole() for size in SIZES},
         repairs=tuple(
@@ -245,7 +257,7 @@ def read_training(path: Path) -> Training:
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """The 12 COCO figures, and over how much they were taken."""
+    """The figures, and over how much they were taken."""
     tree = read_tree(path)
     return Evaluation(
         figures={name: tree[name].number_or_none() for name in FIGURES},
@@ -265,7 +277,7 @@ def read_class_figures(path: Path) -> tuple[ClassFigures, ...]:
             row.number_or_none("AR100"),
             row.whole("objects"),
         )
-        for row in read_table(path, "class", "AP", "AP50", "AR100", "objects")
+        for row in read_table(path, "class", "AP", "AP50", "AR100", "VOC07", "VOC10", "objects")
     )
     return _some(figures, path)
 
@@ -303,6 +315,7 @@ def read_images(path: Path, classes: dict[int, str]) -> tuple[Image, ...]:
                 _category(annotation, classes),
                 annotation["bbox"].box_xywh(),
                 bool(annotation["iscrowd"].whole()),
+                annotation.has("difficult") and bool(annotation["difficult"].whole()),
             )
         )
     images = (

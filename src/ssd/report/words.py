@@ -7,7 +7,7 @@ from ssd.report.inputs import Data, Evaluation, Repair, Training
 
 UNDEFINED = "–"
 
-# The 12 COCO figures, in COCO's order, in four groups of three.
+# The 12 COCO figures, in COCO's order, in four groups of three; then the two of VOC.
 MEANINGS = (
     (
         "Average precision",
@@ -43,6 +43,14 @@ MEANINGS = (
             ("ARs", "small", "objects below 32² pixels"),
             ("ARm", "medium", "objects from 32² to 96² pixels"),
             ("ARl", "large", "objects above 96² pixels"),
+        ),
+    ),
+    (
+        "VOC's mean average precision",
+        "AP at IoU .50 by PASCAL VOC's rules, averaged over classes",
+        (
+            ("VOC07", "11 points", "as in 2007: the mean of the precision at recalls 0, .1 … 1"),
+            ("VOC10", "area", "as from 2010 on: the area under precision and recall"),
         ),
     ),
 )
