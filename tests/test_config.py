@@ -201,8 +201,8 @@ MISTYPED = [
     ("optimizer: momentum ", "optimizer: sgd ", "train.optimizer: expected momentum or adam, got 'sgd'"),
     ("source: sample ", "source: voc ", "dataset.source: expected sample or archive or coco, got 'voc'"),
     ("large_square: last ", "large_square: first ", "anchors.large_square: expected second or last, got 'first'"),
-    ("input_size: 300", "input_size: 512", "model.input_size: expected 300, got 512"),
-    ("input_size: 300", "input_size: 300.0", "model.input_size: expected 300, got 300.0"),
+    ("input_size: 300", "input_size: 400", "model.input_size: expected 300 or 512, got 400"),
+    ("input_size: 300", "input_size: 300.0", "model.input_size: expected 300 or 512, got 300.0"),
     ("box_without_area: drop ", "box_without_area: repair ", "mindrecord.box_without_area: expected drop or error, got 'repair'"),  # noqa: E501
     ("    sha256: ", "    sha256: 5 ", "dataset.archive.sha256: expected text, got 5"),
     ("    train_images:  ", "    train_images: 5 ", "dataset.coco.train_images: expected text, got 5"),

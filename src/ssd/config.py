@@ -177,9 +177,9 @@ class Targets:
 
 @dataclass(frozen=True)
 class Model:
-    """The network: SSD300 on VGG16, its channels scaled by `width`."""
+    """The network: SSD300 or SSD512 on VGG16, its channels scaled by `width`."""
 
-    input_size: Literal[300]
+    input_size: Literal[300, 512]
     width: Annotated[float, Above(0), AtMost(4)]
     batch_norm: bool
     heads: Literal["separable", "conv"]

@@ -249,6 +249,18 @@ def test_anchors_on_maps_that_the_network_does_not_have_are_refused_before_it_is
         build_network(description)
 
 
+def test_anchors_of_ssd300_do_not_fit_ssd512() -> None:
+    description = dataclasses.replace(
+        DESCRIPTION, model=dataclasses.replace(DESCRIPTION.model, input_size=512)
+    )
+    with pytest.raises(ValueError) as raised:
+        build_network(description)
+    assert str(raised.value) == (
+        "anchors.steps: expected those of SSD512's 7 feature maps, [64, 32, 16, 8, 4, 2, 1] cells a side, "
+        "got [64, 32, 16, 8, 6, 2]"
+    )
+
+
 def test_the_classes_of_the_data_must_be_those_it_was_trained_on(checkpoint: Checkpoint) -> None:
     checkpoint.require_categories(CATEGORIES)
     for other in (
