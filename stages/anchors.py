@@ -31,7 +31,7 @@ def main() -> None:
     params = load_params("params.yaml", Params)
     recipe = params.anchors
     anchors = make_anchors(
-        params.model.input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square
+        params.model.input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square, recipe.clip
     )
     classes = read_json(Path("data/records/classes.json"))
     truth = read_json(Path("data/records/train.json"))

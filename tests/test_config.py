@@ -201,6 +201,8 @@ MISTYPED = [
     ("optimizer: momentum ", "optimizer: sgd ", "train.optimizer: expected momentum or adam, got 'sgd'"),
     ("source: sample ", "source: voc ", "dataset.source: expected sample or archive or coco, got 'voc'"),
     ("large_square: last ", "large_square: first ", "anchors.large_square: expected second or last, got 'first'"),
+    ("  clip: none ", "  clip: true ", "anchors.clip: expected none or size or centre_and_size, got True"),
+    ("  clip: none ", "  clip: centre ", "anchors.clip: expected none or size or centre_and_size, got 'centre'"),
     ("input_size: 300", "input_size: 400", "model.input_size: expected 300 or 512, got 400"),
     ("input_size: 300", "input_size: 300.0", "model.input_size: expected 300 or 512, got 300.0"),
     ("box_without_area: drop ", "box_without_area: repair ", "mindrecord.box_without_area: expected drop or error, got 'repair'"),  # noqa: E501

@@ -152,6 +152,7 @@ class Anchors:
     sizes: tuple[Annotated[float, Above(0), AtMost(2)], ...]
     ratios: tuple[tuple[Annotated[float, Above(0), AtMost(100)], ...], ...]
     large_square: Literal["second", "last"]
+    clip: Literal["none", "size", "centre_and_size"]
 
     def __post_init__(self) -> None:
         maps = len(self.steps)

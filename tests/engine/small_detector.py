@@ -21,6 +21,7 @@ RECIPE = Anchors(
     sizes=(0.1, 0.27, 0.44, 0.61, 0.78, 0.95, 1.0),
     ratios=((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,)),
     large_square="last",
+    clip="none",
 )
 DESCRIPTION = Description(
     model=Model(input_size=300, width=0.03125, batch_norm=True, heads="conv"),

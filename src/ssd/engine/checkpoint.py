@@ -18,7 +18,7 @@ from ssd.files import write_bytes
 from ssd.geometry.anchors import anchors_per_cell, make_anchors, map_sizes
 from ssd.model.detector import LAYOUTS, SSD
 
-FORMAT = 1
+FORMAT = 2
 ANCHORS = "anchors"
 
 
@@ -214,7 +214,9 @@ def require_recipe(anchors: np.ndarray, recipe: Anchors, input_size: int, path: 
     Raises:
         ValueError: they are others.
     """
-    expected = make_anchors(input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square)
+    expected = make_anchors(
+        input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square, recipe.clip
+    )
     if not np.array_equal(anchors, expected):
         raise ValueError(
             f"{path}: expected the {len(expected)} anchors of params.yaml, got {len(anchors)} others; "
