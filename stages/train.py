@@ -52,9 +52,7 @@ def main() -> None:
     net = build_network(description)
     initialise(net, rules.seed, params.loss.class_prior)
     steps = steps_in(len(records), rules.batch_size)
-    rates = learning_rates(
-        steps, rules.epochs, rules.lr_start, rules.lr_max, rules.lr_end, rules.warmup_epochs
-    )
+    rates = learning_rates(rules, steps)
 
     def batches(epoch: int):
         sample = TrainingSample(
@@ -70,7 +68,9 @@ def main() -> None:
 
     parameters = sum(parameter.size for parameter in net.trainable_params())
     history = []
-    optimizer = make_optimizer(net, rules.optimizer, rates, rules.momentum, rules.weight_decay)
+    optimizer = make_optimizer(
+        net, rules.optimizer, rates, rules.momentum, rules.weight_decay, rules.bias_lr_factor
+    )
     for losses in train(net, make_loss(params.loss), optimizer, batches, rates, rules.epochs):
         history.append(losses)
         write_history(Path("metrics/train.csv"), Path("metrics/train.json"), history, steps, parameters)

@@ -117,8 +117,8 @@ def test_the_sections_that_a_stage_does_not_declare_are_checked_too(folder):
 
 def test_an_unknown_key_is_named_with_the_known_ones(folder):
     assert sentence_of("  epochs: 7\n", "  epoch: 7\n") == (
-        "params.yaml: train: unknown key epoch; known: batch_size, epochs, lr_end, lr_max, lr_start, momentum, "
-        "optimizer, seed, warmup_epochs, weight_decay, workers"
+        "params.yaml: train: unknown key epoch; known: batch_size, bias_lr_factor, epochs, lr_end, lr_factor, lr_max, "
+        "lr_start, milestones, momentum, optimizer, schedule, seed, warmup_epochs, weight_decay, workers"
     )
 
 
@@ -199,6 +199,11 @@ MISTYPED = [
     ("heads: separable ", "heads: ", "model.heads: expected separable or conv, got nothing"),
     ("heads: separable ", "heads: [conv] ", "model.heads: expected separable or conv, got ['conv']"),
     ("optimizer: momentum ", "optimizer: sgd ", "train.optimizer: expected momentum or adam, got 'sgd'"),
+    ("schedule: cosine ", "schedule: linear ", "train.schedule: expected cosine or steps, got 'linear'"),
+    ("milestones: [] ", "milestones: ", "train.milestones: expected a list, got nothing"),
+    ("milestones: [] ", "milestones: 3 ", "train.milestones: expected a list, got 3"),
+    ("milestones: [] ", "milestones: [1.5] ", "train.milestones[0]: expected a whole number >= 1, got 1.5"),
+    ("milestones: [] ", "milestones: [3, 0] ", "train.milestones[1]: expected a whole number >= 1, got 0"),
     ("source: sample ", "source: voc ", "dataset.source: expected sample or archive or coco, got 'voc'"),
     ("large_square: last ", "large_square: first ", "anchors.large_square: expected second or last, got 'first'"),
     ("  clip: none ", "  clip: true ", "anchors.clip: expected none or size or centre_and_size, got True"),
@@ -220,6 +225,8 @@ OUT_OF_RANGE = [
     ("lr_max: 0.03", "lr_max: 0", "train.lr_max: expected a number > 0, got 0.0"),
     ("lr_end: 0.00005", "lr_end: -1e-05", "train.lr_end: expected a number >= 0, got -1e-05"),
     ("momentum: 0.9", "momentum: 1", "train.momentum: expected a number >= 0 and < 1, got 1.0"),
+    ("lr_factor: 0.1", "lr_factor: 1", "train.lr_factor: expected a number > 0 and < 1, got 1.0"),
+    ("bias_lr_factor: 1.0", "bias_lr_factor: 0", "train.bias_lr_factor: expected a number > 0, got 0.0"),
     ("  epochs: 7\n", "  epochs: 0\n", "train.epochs: expected a whole number >= 1, got 0"),
     ("  workers: 1\n", "  workers: -1\n", "train.workers: expected a whole number >= 1, got -1"),
     ("train:\n  seed: 1\n", "train:\n  seed: -1\n", "train.seed: expected a whole number >= 0, got -1"),
@@ -324,6 +331,23 @@ def test_the_lists_of_the_anchors_fit_together(tree, key, value, sentence):
     with pytest.raises(ValueError) as caught:
         check_params(tree, "params.yaml")
     assert str(caught.value) == f"params.yaml: anchors.{sentence}"
+
+
+@pytest.mark.parametrize("milestones", [[], [7], [3, 8], [3, 3], [5, 3]])
+def test_a_schedule_of_steps_needs_ascending_milestones_before_its_end(tree, milestones):
+    tree["train"] |= {"milestones": milestones}
+    assert check_params(tree, "params.yaml").train.milestones == tuple(
+        milestones
+    )  # a cosine has no use for them
+    tree["train"] |= {"schedule": "steps"}
+    with pytest.raises(ValueError) as caught:
+        check_params(tree, "params.yaml")
+    assert str(caught.value) == (
+        "params.yaml: train.milestones: expected ascending epochs below epochs (7), because schedule is steps; "
+        f"got {milestones}"
+    )
+    tree["train"] |= {"milestones": [3, 6]}
+    assert check_params(tree, "params.yaml").train.milestones == (3, 6)
 
 
 @pytest.mark.parametrize("missing", ["train_images", "train_annotations", "val_images", "val_annotations"])

@@ -10,7 +10,7 @@ from ssd.data.dataset import encode_targets, network_input
 from ssd.engine.checkpoint import Description
 from ssd.engine.history import EpochLosses
 from ssd.engine.optimizer import make_optimizer
-from ssd.engine.schedule import learning_rates
+from ssd.engine.schedule import cosine_rates
 from ssd.engine.training import train
 from ssd.geometry.anchors import make_anchors
 from ssd.model.detector import SSD
@@ -40,7 +40,7 @@ HEIGHT, WIDTH = 240, 320
 BOX_XYWH_PX = (80, 60, 120, 120)
 LABEL = 2
 STEPS = 25
-RATES = learning_rates(1, STEPS, start=0.001, peak=0.01, end=0.0001, warmup_epochs=3)
+RATES = cosine_rates(1, STEPS, start=0.001, peak=0.01, end=0.0001, warmup_epochs=3)
 
 
 def photo() -> np.ndarray:

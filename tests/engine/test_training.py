@@ -57,11 +57,11 @@ def train_tiny(
     epochs: int,
     decay: float = 0.0,
     optimizer: str = "momentum",
+    bias_lr_factor: float = 1.0,
 ) -> list:
     of_steps = np.array(rates, np.float32)
-    return list(
-        train(net, SumLoss(), make_optimizer(net, optimizer, of_steps, 0.5, decay), batches, of_steps, epochs)
-    )
+    made = make_optimizer(net, optimizer, of_steps, 0.5, decay, bias_lr_factor)
+    return list(train(net, SumLoss(), made, batches, of_steps, epochs))
 
 
 def test_a_slim_network_learns_a_photo_by_heart(learnt: Learnt) -> None:
@@ -130,6 +130,36 @@ def test_adam_goes_on_by_the_means_of_gradients_and_of_their_squares() -> None:
         mean, square = 0.5 * mean + 0.5 * gradient, 0.999 * square + 0.001 * gradient**2
         weight -= 0.1 * (mean / (1 - 0.5**time)) / np.sqrt(square / (1 - 0.999**time))
     np.testing.assert_allclose(net.kernel.asnumpy()[0, 0], weight, rtol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_biases_may_learn_at_a_rate_of_their_own(optimizer: str) -> None:
+    plain, doubled = TinyNet(), TinyNet()
+    for net, factor in ((plain, 1.0), (doubled, 2.0)):
+        train_tiny(
+            net, lambda _: [tiny_batch(1.0, 4.0)], [0.1, 0.05], 2, 0.5, optimizer, bias_lr_factor=factor
+        )
+    np.testing.assert_allclose(3 - doubled.bias.asnumpy(), 2 * (3 - plain.bias.asnumpy()), rtol=1e-5)
+    np.testing.assert_array_equal(doubled.kernel.asnumpy(), plain.kernel.asnumpy())
+
+
+class NormedNet(nn.Cell):
+    """As `TinyNet`, with the shift of a norm instead of the kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beta = Parameter(Tensor(np.full(2, 2.0, np.float32)), name="norm.beta")
+        self.bias = Parameter(Tensor(np.full(2, 3.0, np.float32)), name="out.bias")
+
+    def construct(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        return self.beta * pixels, self.bias * 1
+
+
+def test_shifts_of_norms_are_no_biases() -> None:
+    net = NormedNet()
+    train_tiny(net, lambda _: [tiny_batch(1.0, 1.0)], [0.1], epochs=1, bias_lr_factor=2.0)
+    np.testing.assert_allclose(net.beta.asnumpy(), 2 - 0.1, rtol=1e-6)
+    np.testing.assert_allclose(net.bias.asnumpy(), 3 - 0.2, rtol=1e-6)
 
 
 def test_weight_decay_pulls_at_kernels_and_spares_norms_and_biases() -> None:
