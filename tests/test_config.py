@@ -85,7 +85,7 @@ def test_the_projects_own_parameters_are_read_into_their_types(folder):
     assert params.anchors.ratios == ((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,))
     assert params.targets.variances == (0.1, 0.2)
     assert params.model.batch_norm is True
-    assert params.evaluate == Evaluate(8, 0.01, 400, 0.5, 100)
+    assert params.evaluate == Evaluate(8, 0.01, 400, True, 0.5, 100)
 
 
 def test_every_number_has_the_type_of_its_field(folder):
@@ -138,7 +138,7 @@ def test_an_unknown_key_two_sections_deep_is_named_with_both(folder):
 def test_a_missing_key_is_named_with_all_that_are_expected(folder):
     assert sentence_of("  nms_iou: 0.5\n", "") == (
         "params.yaml: evaluate: missing key nms_iou; expected: batch_size, candidates_per_class, "
-        "detections_per_image, min_score, nms_iou"
+        "clip, detections_per_image, min_score, nms_iou"
     )
 
 
@@ -192,6 +192,7 @@ MISTYPED = [
     ("batch_norm: true", "batch_norm: 1", "model.batch_norm: expected true or false, got 1"),
     ("batch_norm: true", "batch_norm: 'true'", "model.batch_norm: expected true or false, got 'true'"),
     ("batch_norm: true", "batch_norm:", "model.batch_norm: expected true or false, got nothing"),
+    ("  clip: true ", "  clip: none ", "evaluate.clip: expected true or false, got 'none'"),
     ("title: SSD on drawn shapes", "title: 5", "report.title: expected text, got 5"),
     ("title: SSD on drawn shapes", "title:", "report.title: expected text, got nothing"),
     ("title: SSD on drawn shapes", "title: [a]", "report.title: expected text, got ['a']"),

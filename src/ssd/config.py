@@ -264,11 +264,12 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """From the network's outputs to detections."""
+    """From the network's outputs to detections; `clip`: boxes are cut at the border of the image, before NMS."""
 
     batch_size: Positive
     min_score: Fraction
     candidates_per_class: Positive
+    clip: bool
     nms_iou: Fraction
     detections_per_image: Positive
 

@@ -33,7 +33,7 @@ DESCRIPTION = Description(
 )
 ANCHORS = make_anchors(300, RECIPE.steps, RECIPE.sizes, RECIPE.ratios, "last")
 RULES = Evaluate(
-    batch_size=4, min_score=0.01, candidates_per_class=400, nms_iou=0.5, detections_per_image=100
+    batch_size=4, min_score=0.01, candidates_per_class=400, clip=True, nms_iou=0.5, detections_per_image=100
 )
 
 HEIGHT, WIDTH = 240, 320
