@@ -59,7 +59,7 @@ def make_anchors(
     for cells, step, size, next_size, of_map in zip(
         cells_of, steps, sizes[:-1], sizes[1:], ratios, strict=True
     ):
-        shapes = _shapes(size, next_size, of_map, large_square)
+        shapes = cell_shapes(size, next_size, of_map, large_square)
         centre = (np.arange(cells) + 0.5) * step / input_size
         boxes_cyxhw = np.empty((cells, cells, len(shapes), 4))
         boxes_cyxhw[..., 0] = centre[:, None, None]
@@ -72,7 +72,7 @@ def make_anchors(
     return to_yxyx(all_cyxhw).astype(np.float32)
 
 
-def _shapes(
+def cell_shapes(
     size: float, next_size: float, ratios: Sequence[float], large_square: Literal["second", "last"]
 ) -> list[tuple[float, float]]:
     """Height and width of the boxes of one cell, in order."""
