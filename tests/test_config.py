@@ -233,6 +233,7 @@ OUT_OF_RANGE = [
     ("train:\n  seed: 1\n", "train:\n  seed: -1\n", "train.seed: expected a whole number >= 0, got -1"),
     ("iou_threshold: 0.5", "iou_threshold: 0", "targets.iou_threshold: expected a number > 0 and <= 1, got 0.0"),
     ("mirror: 0.5", "mirror: 1.01", "augment.mirror: expected a number >= 0 and <= 1, got 1.01"),
+    ("dropout: 0.0 ", "dropout: 1 ", "model.dropout: expected a number >= 0 and < 1, got 1.0"),
     ("width: 0.25 ", "width: 5 ", "model.width: expected a number > 0 and <= 4, got 5.0"),
     ("  photos: 12\n", "  photos: 0\n", "report.photos: expected a whole number >= 1, got 0"),
     ("images_per_file: 5000", "images_per_file: 0", "mindrecord.images_per_file: expected a whole number >= 1, got 0"),

@@ -183,12 +183,16 @@ class Targets:
 
 @dataclass(frozen=True)
 class Model:
-    """The network: SSD300 or SSD512 on VGG16, its channels scaled by `width`."""
+    """The network: SSD300 or SSD512 on VGG16, its channels scaled by `width`.
+
+    `dropout` is the probability that training drops a value of fc6 and of fc7.
+    """
 
     input_size: Literal[300, 512]
     width: Annotated[float, Above(0), AtMost(4)]
     batch_norm: bool
     heads: Literal["separable", "conv"]
+    dropout: Annotated[float, AtLeast(0), Below(1)]
 
 
 @dataclass(frozen=True)

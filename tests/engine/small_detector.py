@@ -1,6 +1,6 @@
 """A slim detector of two classes, and two photos that it can learn by heart."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ RECIPE = Anchors(
     clip="none",
 )
 DESCRIPTION = Description(
-    model=Model(input_size=300, width=0.03125, batch_norm=True, heads="conv"),
+    model=Model(input_size=300, width=0.03125, batch_norm=True, heads="conv", dropout=0.0),
     anchors=RECIPE,
     variances=(0.1, 0.2),
     class_names=("disc", "square"),
@@ -79,10 +79,13 @@ class Learnt:
     after_three: dict[str, np.ndarray]
 
 
-def train_small(net: SSD) -> Iterator[EpochLosses]:
-    """Show the photos to the network, `STEPS` times, each an epoch."""
+def train_small(
+    net: SSD, masks: Callable[[int], tuple[np.ndarray, ...]] = lambda step: ()
+) -> Iterator[EpochLosses]:
+    """Show the photos to the network, `STEPS` times, each an epoch; with the masks of dropout, if any."""
     optimizer = make_optimizer(net, "momentum", RATES, momentum=0.9, weight_decay=1e-4)
-    return train(net, MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0), optimizer, lambda _: [batch()], RATES, STEPS)
+    loss = MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0)
+    return train(net, loss, optimizer, lambda _: [batch()], RATES, STEPS, masks)
 
 
 def weights_of(net: SSD) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from mindspore import Parameter, Tensor
 from small_detector import DESCRIPTION, STEPS, Learnt, batch, train_small, weights_of
 
 from ssd.engine.checkpoint import build_network
+from ssd.engine.dropout import keep_masks
 from ssd.engine.optimizer import make_optimizer
 from ssd.engine.training import train
 from ssd.model.weights import initialise
@@ -183,6 +184,46 @@ def test_an_epoch_tells_its_mean_losses_and_the_rate_of_its_last_step() -> None:
     # offsets 2 + 2, then 6 + 6; logits 3 + 3
     assert (first.epoch, first.loss_box, first.loss_class, first.loss) == (1, 8.0, 6.0, 14.0)
     assert (first.lr, second.lr) == (0.0, 0.125)
+
+
+class MaskedNet(TinyNet):
+    """As `TinyNet`, but dropout may take away offsets."""
+
+    def construct(self, pixels: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
+        return self.kernel * pixels * masks[0], self.bias * masks[1]
+
+
+def test_every_step_has_its_own_masks_counted_over_the_epochs() -> None:
+    asked = []
+
+    def masks(step: int) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(step)
+        first = np.array([[2.0, 0.0]] if step == 0 else [[0.0, 0.0]], np.float32)
+        return first, np.ones(2, np.float32)
+
+    net, rates = MaskedNet(), np.full(6, 0.5, np.float32)
+    optimizer = make_optimizer(net, "momentum", rates, 0.0, 0.0)
+    epochs = train(net, SumLoss(), optimizer, lambda _: [tiny_batch(1.0, 4.0)] * 3, rates, 2, masks)
+    first, _ = list(epochs)
+    assert asked == [0, 1, 2, 3, 4, 5]
+    assert first.loss_box == pytest.approx(2 * 2.0 / 3)  # of the first step, then nothing
+    # the gradient of the first step alone: the mask, where it is not 0
+    np.testing.assert_allclose(net.kernel.asnumpy(), [[2 - 0.5 * 2, 2]])
+
+
+def test_dropout_is_the_same_in_another_run_and_of_consequence() -> None:
+    def after_two_steps(probability: float) -> dict[str, np.ndarray]:
+        net = build_network(DESCRIPTION)
+        initialise(net, 1, 0.01)
+        shape = net.mask_shape(2)
+        epochs = train_small(net, lambda step: keep_masks(shape, probability, 1, step))
+        next(epochs), next(epochs)
+        return weights_of(net)
+
+    once, again, without = after_two_steps(0.5), after_two_steps(0.5), after_two_steps(0.0)
+    for name, weights in once.items():
+        assert weights.tobytes() == again[name].tobytes(), name
+    assert not np.array_equal(once["backbone.fc6.conv.weight"], without["backbone.fc6.conv.weight"])
 
 
 def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_advice() -> None:

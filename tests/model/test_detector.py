@@ -70,6 +70,7 @@ def test_an_input_of_512_gives_seven_feature_maps_and_24564_anchors() -> None:
     sides = [features.shape[2:] for features in maps]
     assert sides == [(side, side) for side in (64, 32, 16, 8, 4, 2, 1)]
     assert LAYOUTS[512].map_cells == (64, 32, 16, 8, 4, 2, 1)
+    assert net.mask_shape(1) == maps[1].shape
     assert net.box_heads(tuple(maps)).shape == (1, 24564, 4)
     assert net.class_heads(tuple(maps)).shape == (1, 24564, 1 + 3)
 

@@ -74,7 +74,7 @@ class SSD(nn.Cell):
         heads: "separable" or "conv".
 
     Inputs:
-        images [B, 3, S, S].
+        images [B, 3, S, S]; for dropout two masks more, of `mask_shape`.
 
     Outputs:
         offsets [B, A, 4] (cy, cx, h, w) and logits [B, A, 1 + classes], column 0 the background.
@@ -91,6 +91,7 @@ class SSD(nn.Cell):
     ) -> None:
         super().__init__()
         self.backbone = VGG16(width, batch_norm)
+        self.fc7_cells = LAYOUTS[input_size].map_cells[1]
         channels = list(self.backbone.out_channels)
         extras = []
         for layer in LAYOUTS[input_size].extra_layers:
@@ -108,9 +109,13 @@ class SSD(nn.Cell):
         self.box_heads = MultiBox(heads, tuple(channels), anchors_per_cell, 4)
         self.class_heads = MultiBox(heads, tuple(channels), anchors_per_cell, 1 + classes)
 
-    def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def mask_shape(self, batch_size: int) -> tuple[int, int, int, int]:
+        """The shape of each of the two masks of dropout: that of fc7, [B, C, H, W]."""
+        return batch_size, self.backbone.out_channels[1], self.fc7_cells, self.fc7_cells
+
+    def construct(self, images: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
         """Offsets and logits of all anchors."""
-        maps = self.backbone(images)
+        maps = self.backbone(images, *masks)
         x = maps[-1]
         for extra in self.extras:
             x = extra(x)
