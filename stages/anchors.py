@@ -1,4 +1,4 @@
-"""Stage anchors: make the default boxes, and measure how well they cover the training objects.
+"""Stage anchors: make the default boxes, measure how well they cover the training objects, and suggest sizes.
 
 Reads params.yaml (anchors, model, targets), data/records/classes.json and data/records/train.json;
 writes data/anchors.npy and metrics/anchors.json.
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd.config import Anchors, Model, Targets, load_params
-from ssd.data.coverage import measure_coverage
+from ssd.data.coverage import measure_coverage, suggest, told
 from ssd.files import read_json, write_bytes, write_json
 from ssd.geometry.anchors import make_anchors
 from stages import run_stage
@@ -27,19 +27,24 @@ class Params:
 
 
 def main() -> None:
-    """Make the anchors of the recipe, hold them against the training objects, write both."""
+    """Make the anchors of the recipe, hold them against the training objects, write and tell what came of it."""
     params = load_params("params.yaml", Params)
     recipe = params.anchors
     anchors = make_anchors(
-        params.model.input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square
+        params.model.input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square, recipe.clip
     )
     classes = read_json(Path("data/records/classes.json"))
     truth = read_json(Path("data/records/train.json"))
-    metrics = measure_coverage(anchors, params.targets.iou_threshold, classes, truth)
+    threshold = params.targets.iou_threshold
+    metrics = {
+        **measure_coverage(anchors, threshold, classes, truth),
+        "suggested": suggest(recipe, params.model.input_size, threshold, truth),
+    }
     encoded = io.BytesIO()
     np.save(encoded, anchors)
     write_bytes(Path("data/anchors.npy"), encoded.getvalue())
     write_json(Path("metrics/anchors.json"), metrics)
+    print(told(metrics))
 
 
 if __name__ == "__main__":

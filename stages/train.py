@@ -11,6 +11,7 @@ from ssd.config import Anchors, Augment, Loss, Model, Targets, Train, load_param
 from ssd.data.dataset import TrainingSample, training_batches
 from ssd.data.records import load_classes, open_records
 from ssd.engine.checkpoint import Description, build_network, load_anchors, require_recipe, save_checkpoint
+from ssd.engine.dropout import keep_masks
 from ssd.engine.history import write_history
 from ssd.engine.optimizer import make_optimizer
 from ssd.engine.schedule import learning_rates, steps_in
@@ -52,9 +53,7 @@ def main() -> None:
     net = build_network(description)
     initialise(net, rules.seed, params.loss.class_prior)
     steps = steps_in(len(records), rules.batch_size)
-    rates = learning_rates(
-        steps, rules.epochs, rules.lr_start, rules.lr_max, rules.lr_end, rules.warmup_epochs
-    )
+    rates = learning_rates(rules, steps)
 
     def batches(epoch: int):
         sample = TrainingSample(
@@ -68,10 +67,16 @@ def main() -> None:
         )
         return training_batches(records, sample, rules.batch_size, rules.workers)
 
+    def masks(step: int):
+        shape = net.mask_shape(rules.batch_size)
+        return keep_masks(shape, params.model.dropout, rules.seed, step)
+
     parameters = sum(parameter.size for parameter in net.trainable_params())
     history = []
-    optimizer = make_optimizer(net, rules.optimizer, rates, rules.momentum, rules.weight_decay)
-    for losses in train(net, make_loss(params.loss), optimizer, batches, rates, rules.epochs):
+    optimizer = make_optimizer(
+        net, rules.optimizer, rates, rules.momentum, rules.weight_decay, rules.bias_lr_factor
+    )
+    for losses in train(net, make_loss(params.loss), optimizer, batches, rates, rules.epochs, masks):
         history.append(losses)
         write_history(Path("metrics/train.csv"), Path("metrics/train.json"), history, steps, parameters)
     save_checkpoint(Path("models/ssd.safetensors"), net, anchors, description)

@@ -96,7 +96,7 @@ def test_the_projects_own_parameters_are_read_into_their_types(folder):
     assert params.augment == Augment(
         "tutorial", 0.8, 0.5, 0.5, 0.4, 0.4, 0.4, "linear", 32.0, 18.0, 0.0, 0.5, 4.0
     )
-    assert params.evaluate == Evaluate(8, 0.01, 400, 0.5, 100)
+    assert params.evaluate == Evaluate(8, 0.01, 400, True, 0.5, 100)
 
 
 def test_every_number_has_the_type_of_its_field(folder):
@@ -128,8 +128,8 @@ def test_the_sections_that_a_stage_does_not_declare_are_checked_too(folder):
 
 def test_an_unknown_key_is_named_with_the_known_ones(folder):
     assert sentence_of("  epochs: 7\n", "  epoch: 7\n") == (
-        "params.yaml: train: unknown key epoch; known: batch_size, epochs, lr_end, lr_max, lr_start, momentum, "
-        "optimizer, seed, warmup_epochs, weight_decay, workers"
+        "params.yaml: train: unknown key epoch; known: batch_size, bias_lr_factor, epochs, lr_end, lr_factor, lr_max, "
+        "lr_start, milestones, momentum, optimizer, schedule, seed, warmup_epochs, weight_decay, workers"
     )
 
 
@@ -149,7 +149,7 @@ def test_an_unknown_key_two_sections_deep_is_named_with_both(folder):
 def test_a_missing_key_is_named_with_all_that_are_expected(folder):
     assert sentence_of("  nms_iou: 0.5\n", "") == (
         "params.yaml: evaluate: missing key nms_iou; expected: batch_size, candidates_per_class, "
-        "detections_per_image, min_score, nms_iou"
+        "clip, detections_per_image, min_score, nms_iou"
     )
 
 
@@ -203,6 +203,7 @@ MISTYPED = [
     ("batch_norm: true", "batch_norm: 1", "model.batch_norm: expected true or false, got 1"),
     ("batch_norm: true", "batch_norm: 'true'", "model.batch_norm: expected true or false, got 'true'"),
     ("batch_norm: true", "batch_norm:", "model.batch_norm: expected true or false, got nothing"),
+    ("  clip: true ", "  clip: none ", "evaluate.clip: expected true or false, got 'none'"),
     ("title: SSD on drawn shapes", "title: 5", "report.title: expected text, got 5"),
     ("title: SSD on drawn shapes", "title:", "report.title: expected text, got nothing"),
     ("title: SSD on drawn shapes", "title: [a]", "report.title: expected text, got ['a']"),
@@ -214,9 +215,16 @@ MISTYPED = [
     ("interpolation: linear ", "interpolation: cubic ", "augment.interpolation: expected linear or random, got 'cubic'"),  # noqa: E501
     ("optimizer: momentum ", "optimizer: sgd ", "train.optimizer: expected momentum or adam, got 'sgd'"),
     ("source: sample ", "source: yolo ", "dataset.source: expected sample or archive or coco or voc, got 'yolo'"),
+    ("schedule: cosine ", "schedule: linear ", "train.schedule: expected cosine or steps, got 'linear'"),
+    ("milestones: [] ", "milestones: ", "train.milestones: expected a list, got nothing"),
+    ("milestones: [] ", "milestones: 3 ", "train.milestones: expected a list, got 3"),
+    ("milestones: [] ", "milestones: [1.5] ", "train.milestones[0]: expected a whole number >= 1, got 1.5"),
+    ("milestones: [] ", "milestones: [3, 0] ", "train.milestones[1]: expected a whole number >= 1, got 0"),
     ("large_square: last ", "large_square: first ", "anchors.large_square: expected second or last, got 'first'"),
-    ("input_size: 300", "input_size: 512", "model.input_size: expected 300, got 512"),
-    ("input_size: 300", "input_size: 300.0", "model.input_size: expected 300, got 300.0"),
+    ("  clip: none ", "  clip: true ", "anchors.clip: expected none or size or centre_and_size, got True"),
+    ("  clip: none ", "  clip: centre ", "anchors.clip: expected none or size or centre_and_size, got 'centre'"),
+    ("input_size: 300", "input_size: 400", "model.input_size: expected 300 or 512, got 400"),
+    ("input_size: 300", "input_size: 300.0", "model.input_size: expected 300 or 512, got 300.0"),
     ("box_without_area: drop ", "box_without_area: repair ", "mindrecord.box_without_area: expected drop or error, got 'repair'"),  # noqa: E501
     ("    sha256: ", "    sha256: 5 ", "dataset.archive.sha256: expected text, got 5"),
     ("    train_images:  ", "    train_images: 5 ", "dataset.coco.train_images: expected text, got 5"),
@@ -232,6 +240,8 @@ OUT_OF_RANGE = [
     ("lr_max: 0.03", "lr_max: 0", "train.lr_max: expected a number > 0, got 0.0"),
     ("lr_end: 0.00005", "lr_end: -1e-05", "train.lr_end: expected a number >= 0, got -1e-05"),
     ("momentum: 0.9", "momentum: 1", "train.momentum: expected a number >= 0 and < 1, got 1.0"),
+    ("lr_factor: 0.1", "lr_factor: 1", "train.lr_factor: expected a number > 0 and < 1, got 1.0"),
+    ("bias_lr_factor: 1.0", "bias_lr_factor: 0", "train.bias_lr_factor: expected a number > 0, got 0.0"),
     ("  epochs: 7\n", "  epochs: 0\n", "train.epochs: expected a whole number >= 1, got 0"),
     ("  workers: 1\n", "  workers: -1\n", "train.workers: expected a whole number >= 1, got -1"),
     ("train:\n  seed: 1\n", "train:\n  seed: -1\n", "train.seed: expected a whole number >= 0, got -1"),
@@ -242,6 +252,7 @@ OUT_OF_RANGE = [
     ("shuffle_channels: 0.0 ", "shuffle_channels: -0.1 ", "augment.shuffle_channels: expected a number >= 0 and <= 1, got -0.1"),  # noqa: E501
     ("expand: 0.5 ", "expand: 2 ", "augment.expand: expected a number >= 0 and <= 1, got 2.0"),
     ("expand_max: 4.0 ", "expand_max: 0.5 ", "augment.expand_max: expected a number >= 1 and <= 10, got 0.5"),
+    ("dropout: 0.0 ", "dropout: 1 ", "model.dropout: expected a number >= 0 and < 1, got 1.0"),
     ("width: 0.25 ", "width: 5 ", "model.width: expected a number > 0 and <= 4, got 5.0"),
     ("  photos: 12\n", "  photos: 0\n", "report.photos: expected a whole number >= 1, got 0"),
     ("images_per_file: 5000", "images_per_file: 0", "mindrecord.images_per_file: expected a whole number >= 1, got 0"),
@@ -383,6 +394,23 @@ def test_what_source_voc_needs_is_named(tree, key, value, sentence):
     with pytest.raises(ValueError) as caught:
         check_params(tree, "params.yaml")
     assert str(caught.value) == f"params.yaml: dataset.voc.{sentence}"
+
+
+@pytest.mark.parametrize("milestones", [[], [7], [3, 8], [3, 3], [5, 3]])
+def test_a_schedule_of_steps_needs_ascending_milestones_before_its_end(tree, milestones):
+    tree["train"] |= {"milestones": milestones}
+    assert check_params(tree, "params.yaml").train.milestones == tuple(
+        milestones
+    )  # a cosine has no use for them
+    tree["train"] |= {"schedule": "steps"}
+    with pytest.raises(ValueError) as caught:
+        check_params(tree, "params.yaml")
+    assert str(caught.value) == (
+        "params.yaml: train.milestones: expected ascending epochs below epochs (7), because schedule is steps; "
+        f"got {milestones}"
+    )
+    tree["train"] |= {"milestones": [3, 6]}
+    assert check_params(tree, "params.yaml").train.milestones == (3, 6)
 
 
 @pytest.mark.parametrize("missing", ["train_images", "train_annotations", "val_images", "val_annotations"])

@@ -108,3 +108,12 @@ def test_what_dvc_takes_and_we_do_not_is_one_sentence(tmp_path, monkeypatch, ove
 @every_file
 def test_a_recipe_is_a_whole_parameter_file(file):
     assert load_params(file, Params)
+
+
+def test_the_projects_own_parameters_are_the_sample_recipe():
+    assert (ROOT / "recipes" / "sample.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+@every_file
+def test_a_recipe_begins_by_saying_what_it_is(file):
+    assert file.read_text().startswith("# ")

@@ -74,6 +74,11 @@ class Below:
         return f"< {self.bound:g}"
 
 
+@dataclass(frozen=True)
+class MayBeEmpty:
+    """Mark of a list that may have no items."""
+
+
 Count = Annotated[int, AtLeast(0)]
 Positive = Annotated[int, AtLeast(1)]
 Fraction = Annotated[float, AtLeast(0), AtMost(1)]
@@ -175,6 +180,7 @@ class Anchors:
     sizes: tuple[Annotated[float, Above(0), AtMost(2)], ...]
     ratios: tuple[tuple[Annotated[float, Above(0), AtMost(100)], ...], ...]
     large_square: Literal["second", "last"]
+    clip: Literal["none", "size", "centre_and_size"]
 
     def __post_init__(self) -> None:
         maps = len(self.steps)
@@ -200,12 +206,16 @@ class Targets:
 
 @dataclass(frozen=True)
 class Model:
-    """The network: SSD300 on VGG16, its channels scaled by `width`."""
+    """The network: SSD300 or SSD512 on VGG16, its channels scaled by `width`.
 
-    input_size: Literal[300]
+    `dropout` is the probability that training drops a value of fc6 and of fc7.
+    """
+
+    input_size: Literal[300, 512]
     width: Annotated[float, Above(0), AtMost(4)]
     batch_norm: bool
     heads: Literal["separable", "conv"]
+    dropout: Annotated[float, AtLeast(0), Below(1)]
 
 
 @dataclass(frozen=True)
@@ -257,21 +267,26 @@ class Augment:
 
 @dataclass(frozen=True)
 class Train:
-    """Optimisation: the optimizer, and its rate: a linear warm-up, then a cosine to the end.
+    """Optimisation: the optimizer, and its rate: a linear warm-up to `lr_max`, then a cosine or steps.
 
-    `momentum` is Adam's beta 1 where the optimizer is adam.
+    cosine: down to `lr_end`. steps: times `lr_factor` after each of `milestones`, in epochs. `momentum` is Adam's
+    beta 1 where the optimizer is adam. `bias_lr_factor` multiplies the rate of biases.
     """
 
     seed: Count
     epochs: Positive
     batch_size: Positive
     optimizer: Literal["momentum", "adam"]
+    schedule: Literal["cosine", "steps"]
     lr_start: NotNegative
     lr_max: AboveZero
     lr_end: NotNegative
+    lr_factor: Annotated[float, Above(0), Below(1)]
+    milestones: Annotated[tuple[Positive, ...], MayBeEmpty()]
     warmup_epochs: NotNegative
     momentum: Annotated[float, AtLeast(0), Below(1)]
     weight_decay: NotNegative
+    bias_lr_factor: AboveZero
     workers: Positive
 
     def __post_init__(self) -> None:
@@ -279,15 +294,23 @@ class Train:
             raise ValueError(
                 f"warmup_epochs: expected at most epochs ({self.epochs}), got {self.warmup_epochs:g}"
             )
+        if self.schedule == "steps":
+            given = list(self.milestones)
+            if not given or given != sorted(set(given)) or given[-1] >= self.epochs:
+                raise ValueError(
+                    f"milestones: expected ascending epochs below epochs ({self.epochs}), because schedule is steps; "
+                    f"got {given}"
+                )
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """From the network's outputs to detections."""
+    """From the network's outputs to detections; `clip`: boxes are cut at the border of the image, before NMS."""
 
     batch_size: Positive
     min_score: Fraction
     candidates_per_class: Positive
+    clip: bool
     nms_iou: Fraction
     detections_per_image: Positive
 
@@ -433,8 +456,11 @@ def from_tree(kind: Any, value: Any, address: str) -> Any:
     """`value` as `kind`, or a ValueError that begins with `address`."""
     if dataclasses.is_dataclass(kind):
         return _build_section(kind, value, address)
+    may_be_empty = typing.get_origin(kind) is Annotated and MayBeEmpty() in kind.__metadata__
+    if may_be_empty:
+        kind = typing.get_args(kind)[0]
     if typing.get_origin(kind) is tuple:
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list) or not (value or may_be_empty):
             raise ValueError(f"{address}: expected a list, got {_shown(value)}")
         element = typing.get_args(kind)[0]
         return tuple(from_tree(element, item, f"{address}[{index}]") for index, item in enumerate(value))

@@ -1,6 +1,6 @@
 """A slim detector of two classes, and two photos that it can learn by heart."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from ssd.data.dataset import encode_targets, network_input
 from ssd.engine.checkpoint import Description
 from ssd.engine.history import EpochLosses
 from ssd.engine.optimizer import make_optimizer
-from ssd.engine.schedule import learning_rates
+from ssd.engine.schedule import cosine_rates
 from ssd.engine.training import train
 from ssd.geometry.anchors import make_anchors
 from ssd.model.detector import SSD
@@ -21,9 +21,10 @@ RECIPE = Anchors(
     sizes=(0.1, 0.27, 0.44, 0.61, 0.78, 0.95, 1.0),
     ratios=((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,)),
     large_square="last",
+    clip="none",
 )
 DESCRIPTION = Description(
-    model=Model(input_size=300, width=0.03125, batch_norm=True, heads="conv"),
+    model=Model(input_size=300, width=0.03125, batch_norm=True, heads="conv", dropout=0.0),
     anchors=RECIPE,
     variances=(0.1, 0.2),
     class_names=("disc", "square"),
@@ -32,14 +33,14 @@ DESCRIPTION = Description(
 )
 ANCHORS = make_anchors(300, RECIPE.steps, RECIPE.sizes, RECIPE.ratios, "last")
 RULES = Evaluate(
-    batch_size=4, min_score=0.01, candidates_per_class=400, nms_iou=0.5, detections_per_image=100
+    batch_size=4, min_score=0.01, candidates_per_class=400, clip=True, nms_iou=0.5, detections_per_image=100
 )
 
 HEIGHT, WIDTH = 240, 320
 BOX_XYWH_PX = (80, 60, 120, 120)
 LABEL = 2
 STEPS = 25
-RATES = learning_rates(1, STEPS, start=0.001, peak=0.01, end=0.0001, warmup_epochs=3)
+RATES = cosine_rates(1, STEPS, start=0.001, peak=0.01, end=0.0001, warmup_epochs=3)
 
 
 def photo() -> np.ndarray:
@@ -78,10 +79,13 @@ class Learnt:
     after_three: dict[str, np.ndarray]
 
 
-def train_small(net: SSD) -> Iterator[EpochLosses]:
-    """Show the photos to the network, `STEPS` times, each an epoch."""
+def train_small(
+    net: SSD, masks: Callable[[int], tuple[np.ndarray, ...]] = lambda step: ()
+) -> Iterator[EpochLosses]:
+    """Show the photos to the network, `STEPS` times, each an epoch; with the masks of dropout, if any."""
     optimizer = make_optimizer(net, "momentum", RATES, momentum=0.9, weight_decay=1e-4)
-    return train(net, MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0), optimizer, lambda _: [batch()], RATES, STEPS)
+    loss = MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0)
+    return train(net, loss, optimizer, lambda _: [batch()], RATES, STEPS, masks)
 
 
 def weights_of(net: SSD) -> dict[str, np.ndarray]:

@@ -167,8 +167,8 @@ def test_a_flipped_bit_in_the_header_is_refused_or_changes_no_more_than_a_name(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda told: told | {"format": 2}, "expected a checkpoint of format 1, got another; train again"),
-        (lambda told: [told], "expected a checkpoint of format 1"),
+        (lambda told: told | {"format": 1}, "expected a checkpoint of format 2, got another; train again"),
+        (lambda told: [told], "expected a checkpoint of format 2"),
         (lambda told: "{format", "expected a description in JSON"),
         (lambda told: told | {"colour": 1}, "unknown key colour"),
         (lambda told: {name: told[name] for name in told if name != "model"}, "missing key model"),
@@ -247,6 +247,18 @@ def test_anchors_on_maps_that_the_network_does_not_have_are_refused_before_it_is
         ValueError, match=r"anchors\.steps: .*\[38, 19, 10, 5, 3, 1\].*\[38, 19, 10, 5, 3, 2\]"
     ):
         build_network(description)
+
+
+def test_anchors_of_ssd300_do_not_fit_ssd512() -> None:
+    description = dataclasses.replace(
+        DESCRIPTION, model=dataclasses.replace(DESCRIPTION.model, input_size=512)
+    )
+    with pytest.raises(ValueError) as raised:
+        build_network(description)
+    assert str(raised.value) == (
+        "anchors.steps: expected those of SSD512's 7 feature maps, [64, 32, 16, 8, 4, 2, 1] cells a side, "
+        "got [64, 32, 16, 8, 6, 2]"
+    )
 
 
 def test_the_classes_of_the_data_must_be_those_it_was_trained_on(checkpoint: Checkpoint) -> None:

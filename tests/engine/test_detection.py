@@ -22,7 +22,9 @@ from small_detector import (
 from ssd.data.dataset import network_input
 from ssd.engine.checkpoint import load_checkpoint, load_network
 from ssd.engine.detection import Predict, detect, make_predict
-from ssd.geometry.boxes import from_xywh_px, iou
+from ssd.geometry.boxes import from_xywh_px, iou, to_xywh_px
+
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "detections.npz")
 
 # two anchors: the left half of the picture, and one that reaches over its right border
 BOXES = np.array([[0.0, 0.0, 1.0, 0.5], [0.25, 0.75, 0.75, 1.25]], np.float32)
@@ -63,6 +65,49 @@ def test_boxes_are_in_pixels_of_the_photo_and_cut_at_its_border() -> None:
     ((left, right),) = detect_by_hand({0.0: [[0.9, 0.0], [0.0, 0.8]]}, [(0.0, 1, 240, 320)])
     assert left == {"image_id": 1, "category_id": 3, "bbox": [0.0, 0.0, 160.0, 240.0], "score": 0.9}
     assert right == {"image_id": 1, "category_id": 7, "bbox": [240.0, 60.0, 80.0, 120.0], "score": 0.8}
+
+
+def test_boxes_reach_over_the_border_where_they_are_not_cut() -> None:
+    predict = predict_by_hand({0.0: [[0.9, 0.0], [0.0, 0.8]]})
+    rules = dataclasses.replace(RULES, clip=False)
+    batches = batches_of([(0.0, 1, 240, 320)], 1)
+    ((left, right),) = detect(predict, batches, BOXES, (0.1, 0.2), CATEGORY_IDS, rules)
+    assert left["bbox"] == [0.0, 0.0, 160.0, 240.0]
+    assert right["bbox"] == [240.0, 60.0, 160.0, 120.0]
+
+
+def test_cutting_comes_before_nms() -> None:
+    # the parts inside the image are the same box; of the whole boxes each has half of the union at most
+    boxes = np.array([[0.0, 0.75, 1.0, 1.25], [0.0, 0.75, 1.0, 1.75]], np.float32)
+    predict = predict_by_hand({0.0: [[0.9, 0.0], [0.8, 0.0]]})
+    batches = batches_of([(0.0, 1, 100, 100)], 1)
+    for clip, stay in ((True, [0.9]), (False, [0.9, 0.8])):
+        rules = dataclasses.replace(RULES, clip=clip)
+        (found,) = detect(predict, batches, boxes, (0.1, 0.2), CATEGORY_IDS, rules)
+        assert [each["score"] for each in found] == stay
+
+
+@pytest.mark.parametrize("case", ["random", "ties", "exact", "low", "saturated"])
+@pytest.mark.parametrize(("reference", "clip"), [("torchvision", True), ("caffe", False)])
+def test_offsets_and_scores_become_the_detections_of_the_reference(
+    case: str, reference: str, clip: bool
+) -> None:
+    side = int(GOLDEN[f"{case}_image_size"])
+    offsets, scores = GOLDEN[f"{case}_offsets"][None], GOLDEN[f"{case}_softmax"][None, :, 1:]
+    batches = [(np.zeros((1, 3, 1, 1), np.float32), np.array([[5]]), np.array([[side, side]]))]
+    rules = dataclasses.replace(RULES, clip=clip, nms_iou=0.45, detections_per_image=200)
+    labels = tuple(range(1, 1 + scores.shape[2]))
+    (found,) = detect(
+        lambda pixels: (offsets, scores), batches, GOLDEN[f"{case}_anchors"], (0.1, 0.2), labels, rules
+    )
+    ours = np.array([[each["category_id"], each["score"], *each["bbox"]] for each in found]).reshape(-1, 6)
+    expected = GOLDEN[f"{case}_{reference}_dets"].astype(np.float64)  # label, score, yxyx
+    expected[:, 2:] = to_xywh_px(expected[:, 2:], side, side)
+
+    assert len(ours) == len(expected)
+    # scores are rounded to 5 decimals, pixels to 3
+    same = (np.abs(ours[:, None] - expected) <= [0, 6e-6, 2e-3, 2e-3, 2e-3, 2e-3]).all(axis=2)
+    assert same.any(axis=0).all() and same.any(axis=1).all()
 
 
 def test_each_photo_has_its_own_size() -> None:

@@ -7,6 +7,7 @@ from mindspore import Parameter, Tensor
 from small_detector import DESCRIPTION, STEPS, Learnt, batch, train_small, weights_of
 
 from ssd.engine.checkpoint import build_network
+from ssd.engine.dropout import keep_masks
 from ssd.engine.optimizer import make_optimizer
 from ssd.engine.training import train
 from ssd.model.weights import initialise
@@ -57,11 +58,11 @@ def train_tiny(
     epochs: int,
     decay: float = 0.0,
     optimizer: str = "momentum",
+    bias_lr_factor: float = 1.0,
 ) -> list:
     of_steps = np.array(rates, np.float32)
-    return list(
-        train(net, SumLoss(), make_optimizer(net, optimizer, of_steps, 0.5, decay), batches, of_steps, epochs)
-    )
+    made = make_optimizer(net, optimizer, of_steps, 0.5, decay, bias_lr_factor)
+    return list(train(net, SumLoss(), made, batches, of_steps, epochs))
 
 
 def test_a_slim_network_learns_a_photo_by_heart(learnt: Learnt) -> None:
@@ -132,6 +133,36 @@ def test_adam_goes_on_by_the_means_of_gradients_and_of_their_squares() -> None:
     np.testing.assert_allclose(net.kernel.asnumpy()[0, 0], weight, rtol=1e-5)
 
 
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_biases_may_learn_at_a_rate_of_their_own(optimizer: str) -> None:
+    plain, doubled = TinyNet(), TinyNet()
+    for net, factor in ((plain, 1.0), (doubled, 2.0)):
+        train_tiny(
+            net, lambda _: [tiny_batch(1.0, 4.0)], [0.1, 0.05], 2, 0.5, optimizer, bias_lr_factor=factor
+        )
+    np.testing.assert_allclose(3 - doubled.bias.asnumpy(), 2 * (3 - plain.bias.asnumpy()), rtol=1e-5)
+    np.testing.assert_array_equal(doubled.kernel.asnumpy(), plain.kernel.asnumpy())
+
+
+class NormedNet(nn.Cell):
+    """As `TinyNet`, with the shift of a norm instead of the kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beta = Parameter(Tensor(np.full(2, 2.0, np.float32)), name="norm.beta")
+        self.bias = Parameter(Tensor(np.full(2, 3.0, np.float32)), name="out.bias")
+
+    def construct(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        return self.beta * pixels, self.bias * 1
+
+
+def test_shifts_of_norms_are_no_biases() -> None:
+    net = NormedNet()
+    train_tiny(net, lambda _: [tiny_batch(1.0, 1.0)], [0.1], epochs=1, bias_lr_factor=2.0)
+    np.testing.assert_allclose(net.beta.asnumpy(), 2 - 0.1, rtol=1e-6)
+    np.testing.assert_allclose(net.bias.asnumpy(), 3 - 0.2, rtol=1e-6)
+
+
 def test_weight_decay_pulls_at_kernels_and_spares_norms_and_biases() -> None:
     with_decay, without = TinyNet(), TinyNet()
     for net, decay in ((with_decay, 0.5), (without, 0.0)):
@@ -153,6 +184,46 @@ def test_an_epoch_tells_its_mean_losses_and_the_rate_of_its_last_step() -> None:
     # offsets 2 + 2, then 6 + 6; logits 3 + 3
     assert (first.epoch, first.loss_box, first.loss_class, first.loss) == (1, 8.0, 6.0, 14.0)
     assert (first.lr, second.lr) == (0.0, 0.125)
+
+
+class MaskedNet(TinyNet):
+    """As `TinyNet`, but dropout may take away offsets."""
+
+    def construct(self, pixels: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
+        return self.kernel * pixels * masks[0], self.bias * masks[1]
+
+
+def test_every_step_has_its_own_masks_counted_over_the_epochs() -> None:
+    asked = []
+
+    def masks(step: int) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(step)
+        first = np.array([[2.0, 0.0]] if step == 0 else [[0.0, 0.0]], np.float32)
+        return first, np.ones(2, np.float32)
+
+    net, rates = MaskedNet(), np.full(6, 0.5, np.float32)
+    optimizer = make_optimizer(net, "momentum", rates, 0.0, 0.0)
+    epochs = train(net, SumLoss(), optimizer, lambda _: [tiny_batch(1.0, 4.0)] * 3, rates, 2, masks)
+    first, _ = list(epochs)
+    assert asked == [0, 1, 2, 3, 4, 5]
+    assert first.loss_box == pytest.approx(2 * 2.0 / 3)  # of the first step, then nothing
+    # the gradient of the first step alone: the mask, where it is not 0
+    np.testing.assert_allclose(net.kernel.asnumpy(), [[2 - 0.5 * 2, 2]])
+
+
+def test_dropout_is_the_same_in_another_run_and_of_consequence() -> None:
+    def after_two_steps(probability: float) -> dict[str, np.ndarray]:
+        net = build_network(DESCRIPTION)
+        initialise(net, 1, 0.01)
+        shape = net.mask_shape(2)
+        epochs = train_small(net, lambda step: keep_masks(shape, probability, 1, step))
+        next(epochs), next(epochs)
+        return weights_of(net)
+
+    once, again, without = after_two_steps(0.5), after_two_steps(0.5), after_two_steps(0.0)
+    for name, weights in once.items():
+        assert weights.tobytes() == again[name].tobytes(), name
+    assert not np.array_equal(once["backbone.fc6.conv.weight"], without["backbone.fc6.conv.weight"])
 
 
 def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_advice() -> None:

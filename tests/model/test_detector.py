@@ -1,6 +1,10 @@
-"""By shape, by place, and the full-width network against torchvision's SSD300, which differs in map 0's heads only."""
+"""By shape, by place, and the full-width networks against torchvision's SSD300 and lufficc's SSD512.
+
+Both references differ in map 0's heads only: they normalise conv4_3 before them.
+"""
 
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +13,11 @@ from mindspore import Tensor
 from tiny_network import ANCHORS_PER_CELL
 
 from ssd.geometry.anchors import make_anchors
-from ssd.model.detector import MAP_CELLS_300, SSD
+from ssd.model.detector import LAYOUTS, SSD
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "network.npz")
+GOLDEN_512 = np.load(Path(__file__).parents[1] / "golden" / "network_512.npz")
+ANCHORS_PER_CELL_512 = (4, 6, 6, 6, 6, 4, 4)
 SALT = "ssd-golden-open-1"
 
 
@@ -27,8 +33,14 @@ SALT = "ssd-golden-open-1"
 def test_the_network_has_so_many_parameters_for_80_classes(
     heads: str, batch_norm: bool, expected: int
 ) -> None:
-    net = SSD(80, ANCHORS_PER_CELL, 1.0, batch_norm, heads)
+    net = SSD(300, 80, ANCHORS_PER_CELL, 1.0, batch_norm, heads)
     assert sum(parameter.size for parameter in net.trainable_params()) == expected
+
+
+def test_the_papers_ssd512_has_so_many_parameters_for_20_classes() -> None:
+    net = SSD(512, 20, ANCHORS_PER_CELL_512, 1.0, False, "conv")
+    # lufficc's has 27,188,676, 512 of them the scale of its normalisation
+    assert sum(parameter.size for parameter in net.trainable_params()) == 27_188_164
 
 
 def test_every_anchor_has_four_offsets_and_a_logit_for_each_class_and_the_background(
@@ -39,12 +51,28 @@ def test_every_anchor_has_four_offsets_and_a_logit_for_each_class_and_the_backgr
     assert logits.shape == (2, 8732, 1 + 3)
 
 
-def test_the_six_feature_maps_have_their_sides(slim: SSD, photos: np.ndarray) -> None:
-    maps = [*slim.backbone(Tensor(photos[:1]))]
-    for extra in slim.extras:
+def maps_of(net: SSD, pixels: np.ndarray) -> list[Tensor]:
+    maps = [*net.backbone(Tensor(pixels))]
+    for extra in net.extras:
         maps.append(extra(maps[-1]))
-    assert [features.shape[2:] for features in maps] == [(side, side) for side in (38, 19, 10, 5, 3, 1)]
-    assert MAP_CELLS_300 == (38, 19, 10, 5, 3, 1)
+    return maps
+
+
+def test_the_six_feature_maps_have_their_sides(slim: SSD, photos: np.ndarray) -> None:
+    sides = [features.shape[2:] for features in maps_of(slim, photos[:1])]
+    assert sides == [(side, side) for side in (38, 19, 10, 5, 3, 1)]
+    assert LAYOUTS[300].map_cells == (38, 19, 10, 5, 3, 1)
+
+
+def test_an_input_of_512_gives_seven_feature_maps_and_24564_anchors() -> None:
+    net = SSD(512, 3, ANCHORS_PER_CELL_512, 0.03125, False, "conv").set_train(False)
+    maps = maps_of(net, np.zeros((1, 3, 512, 512), np.float32))
+    sides = [features.shape[2:] for features in maps]
+    assert sides == [(side, side) for side in (64, 32, 16, 8, 4, 2, 1)]
+    assert LAYOUTS[512].map_cells == (64, 32, 16, 8, 4, 2, 1)
+    assert net.mask_shape(1) == maps[1].shape
+    assert net.box_heads(tuple(maps)).shape == (1, 24564, 4)
+    assert net.class_heads(tuple(maps)).shape == (1, 24564, 1 + 3)
 
 
 def test_an_image_does_not_change_the_outputs_of_its_neighbours(slim: SSD, photos: np.ndarray) -> None:
@@ -87,7 +115,7 @@ def reference_weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return (drawn * np.sqrt(2 / np.prod(shape[1:])) * first_scale).astype(np.float32)
 
 
-def reference_name(name: str) -> str:
+def name_in_torchvision(name: str) -> str:
     """torchvision's name of one of our parameters: backbone.block2.0.conv.bias is backbone.features.5.bias."""
     place, *rest = name.removeprefix("backbone.").split(".")
     kind = rest[-1]
@@ -104,26 +132,62 @@ def reference_name(name: str) -> str:
     return f"head.{head}.module_list.{rest[1]}.{kind}"
 
 
-def reference_photo() -> np.ndarray:
-    """The recorded network's input: [1, 3, 300, 300], the picture by its formula."""
+def name_in_lufficc(name: str) -> str:
+    """lufficc's name of one of our parameters: backbone.block2.0.conv.bias is backbone.vgg.5.bias."""
+    place, *rest = name.removeprefix("backbone.").split(".")
+    kind = rest[-1]
+    if place.startswith("block"):
+        return f"backbone.vgg.{(0, 5, 10, 17, 24)[int(place[-1]) - 1] + 2 * int(rest[0])}.{kind}"
+    if place in ("fc6", "fc7"):
+        return f"backbone.vgg.{31 if place == 'fc6' else 33}.{kind}"
+    if place == "extras":
+        return f"backbone.extras.{2 * int(rest[0]) + int(rest[1])}.{kind}"
+    head = {"box_heads": "reg_headers", "class_heads": "cls_headers"}[place]
+    return f"box_head.predictor.{head}.{rest[1]}.{kind}"
+
+
+def reference_picture(side: int) -> np.ndarray:
+    """The recorded networks' input, by its formula: [side, side, 3] RGB from 0 to 255."""
     drawn = np.random.RandomState(zlib.crc32(f"{SALT}|image0".encode()))
-    coarse = drawn.randint(0, 206, (15, 15, 3)).repeat(20, axis=0).repeat(20, axis=1)
-    picture = coarse + drawn.randint(0, 50, (300, 300, 3))
-    mean = np.array([0.48235, 0.45882, 0.40784]) * 255
-    return (picture - mean).transpose(2, 0, 1)[None].astype(np.float32)
+    squares = -(-side // 20)
+    coarse = drawn.randint(0, 206, (squares, squares, 3)).repeat(20, axis=0).repeat(20, axis=1)
+    return coarse[:side, :side] + drawn.randint(0, 50, (side, side, 3))
+
+
+def as_input(picture: np.ndarray, mean: tuple[float, float, float]) -> np.ndarray:
+    return (picture - np.array(mean)).transpose(2, 0, 1)[None].astype(np.float32)
+
+
+def with_weights_of(net: SSD, reference_name: Callable[[str], str]) -> SSD:
+    for parameter in net.get_parameters():
+        parameter.set_data(Tensor(reference_weight(reference_name(parameter.name), parameter.shape)))
+    return net.set_train(False)
+
+
+def assert_outputs_are(net: SSD, maps: list[Tensor], golden: Mapping[str, np.ndarray]) -> None:
+    offsets, logits = net.box_heads(tuple(maps)).asnumpy()[0], net.class_heads(tuple(maps)).asnumpy()[0]
+    rows = golden["rows"]  # of map 1 and later: the references normalise map 0 before its heads
+    np.testing.assert_allclose(offsets[rows], golden["offsets"], atol=1e-3, rtol=0)
+    np.testing.assert_allclose(logits[rows], golden["logits"], atol=1e-3, rtol=0)
+
+
+def assert_features_are(features: Tensor, golden: Mapping[str, np.ndarray], name: str) -> None:
+    ours = features.asnumpy().ravel()[golden[f"{name}_index"]]
+    np.testing.assert_allclose(ours, golden[f"{name}_value"], atol=1e-3, rtol=0, err_msg=name)
 
 
 def test_with_torchvisions_weights_it_gives_torchvisions_features_and_outputs() -> None:
-    net = SSD(20, ANCHORS_PER_CELL, 1.0, False, "conv").set_train(False)
-    for parameter in net.get_parameters():
-        parameter.set_data(Tensor(reference_weight(reference_name(parameter.name), parameter.shape)))
-    maps = [*net.backbone(Tensor(reference_photo()))]
-    for extra in net.extras:
-        maps.append(extra(maps[-1]))
+    net = with_weights_of(SSD(300, 20, ANCHORS_PER_CELL, 1.0, False, "conv"), name_in_torchvision)
+    mean = (0.48235 * 255, 0.45882 * 255, 0.40784 * 255)
+    maps = maps_of(net, as_input(reference_picture(300), mean))
     for name, features in zip(("conv4_3", "map1", "map2", "map3", "map4", "map5"), maps, strict=True):
-        ours = features.asnumpy().ravel()[GOLDEN[f"{name}_index"]]
-        np.testing.assert_allclose(ours, GOLDEN[f"{name}_value"], atol=1e-3, rtol=0, err_msg=name)
-    offsets, logits = net.box_heads(tuple(maps)).asnumpy()[0], net.class_heads(tuple(maps)).asnumpy()[0]
-    rows = GOLDEN["rows"]  # of maps 1 to 5: torchvision's map 0 is normalised before its heads
-    np.testing.assert_allclose(offsets[rows], GOLDEN["offsets"], atol=1e-3, rtol=0)
-    np.testing.assert_allclose(logits[rows], GOLDEN["logits"], atol=1e-3, rtol=0)
+        assert_features_are(features, GOLDEN, name)
+    assert_outputs_are(net, maps, GOLDEN)
+
+
+def test_with_lufficcs_weights_ssd512_gives_lufficcs_features_and_outputs() -> None:
+    net = with_weights_of(SSD(512, 20, ANCHORS_PER_CELL_512, 1.0, False, "conv"), name_in_lufficc)
+    maps = maps_of(net, as_input(reference_picture(512), (123.0, 117.0, 104.0)))
+    for index, features in enumerate(maps[1:], 1):
+        assert_features_are(features, GOLDEN_512, f"map{index}")
+    assert_outputs_are(net, maps, GOLDEN_512)

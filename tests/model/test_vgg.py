@@ -39,6 +39,19 @@ def test_every_convolution_is_followed_by_a_relu(slim: SSD, photos: np.ndarray) 
         assert values.min() == 0 and values.max() > 0
 
 
+def test_masks_of_dropout_are_factors_of_fc6_and_fc7(slim: SSD, photos: np.ndarray) -> None:
+    pixels = Tensor(photos[:1])
+    conv4_3, fc7 = (features.asnumpy() for features in slim.backbone(pixels))
+    assert slim.mask_shape(1) == fc7.shape
+    none, all_, half = (Tensor(np.full(fc7.shape, factor, np.float32)) for factor in (1, 0, 0.5))
+    for features, plain in zip(slim.backbone(pixels, none, none), (conv4_3, fc7), strict=True):
+        np.testing.assert_array_equal(features.asnumpy(), plain)
+    np.testing.assert_allclose(slim.backbone(pixels, none, half)[1].asnumpy(), fc7 / 2)
+    # fc7's bias is 0 at the start, so it is as linear as its ReLU
+    np.testing.assert_allclose(slim.backbone(pixels, half, none)[1].asnumpy(), fc7 / 2, rtol=1e-5)
+    assert not slim.backbone(pixels, all_, none)[1].asnumpy().any()
+
+
 def test_batch_norm_takes_the_place_of_the_bias() -> None:
     with_norm, without = ConvBlock(3, 8, 3, batch_norm=True), ConvBlock(3, 8, 3, batch_norm=False)
     assert {parameter.name for parameter in with_norm.trainable_params()} == {

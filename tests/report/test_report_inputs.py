@@ -143,3 +143,22 @@ def test_one_line_of_garbage_is_no_table(tmp_path: Path, read):
     path.write_text("garbage\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"expected at least one row under a header, got none$"):
         read(path)
+
+
+ANCHORS = {
+    "anchors": 8732,
+    "matched_per_image": 3.5,
+    "threshold": 0.5,
+    "coverage": {"all": 1.0, "small": 1.0, "medium": None, "large": None},
+    "objects": dict.fromkeys(("all", "small", "medium", "large"), 4),
+    "classes": {"dog": {"objects": 4, "coverage": 1.0}},
+}
+
+
+def test_suggested_sizes_are_read_and_may_be_missing_where_there_are_no_objects(tmp_path: Path):
+    suggested = {"sizes": [0.1, 1.0], "coverage": {"all": 0.5, "small": None, "medium": None, "large": 0.5}}
+    read = inputs.read_anchors(written(tmp_path, ANCHORS | {"suggested": suggested}))
+    assert read.suggested == inputs.Suggestion((0.1, 1.0), 0.5)
+    assert inputs.read_anchors(written(tmp_path, ANCHORS | {"suggested": None})).suggested is None
+    with pytest.raises(ValueError, match=r"suggested\.sizes\[0\]: expected a finite number, got None$"):
+        inputs.read_anchors(written(tmp_path, ANCHORS | {"suggested": suggested | {"sizes": [None]}}))

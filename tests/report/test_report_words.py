@@ -43,6 +43,12 @@ def test_a_count_agrees_with_its_noun():
     ]
 
 
+def test_a_suggestion_names_the_sizes_as_params_yaml_has_them():
+    assert words.suggestion(inputs.Suggestion((0.05, 0.125, 1.0), 0.96)) == (
+        "With anchors.sizes of 0.05, 0.125, 1, 96.0% of all training objects would be covered."
+    )
+
+
 def test_a_repair_says_what_became_of_the_boxes_and_where_the_first_are():
     one = inputs.Repair("box_without_area", 1, ("image 12 annotation 345",))
     many = inputs.Repair("box_beyond_image", 7, ("image 1 annotation 2", "image 3 annotation 4"))

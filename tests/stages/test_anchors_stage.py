@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from ssd.geometry.anchors import make_anchors
 from stages.anchors import main
@@ -93,6 +94,34 @@ def test_an_uncovered_object_still_has_one_anchor(project: Path) -> None:
     write_records(project, [annotation(1, 5, 3, [100, 100, 2, 2])])
     main()
     assert metrics(project)["matched_per_image"] == 0.5
+
+
+def test_sizes_that_would_cover_more_are_suggested_and_adopting_them_gives_what_was_said(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # 18 by 9 pixels of 600 by 300: in the network's square 0.03 by 0.03, the smallest anchor is 0.1
+    small = [annotation(number, 5, 3, [40 * number, 60, 18, 9]) for number in range(1, 13)]
+    write_records(project, [*small, annotation(20, 9, 7, [0, 0, 300, 600])])
+    main()
+    now, suggested = metrics(project)["coverage"], metrics(project)["suggested"]
+    assert now == {"all": 0.0769, "small": 0.0, "medium": None, "large": 1.0}
+    assert len(suggested["sizes"]) == 7
+    assert suggested["coverage"]["small"] >= 0.5 and suggested["coverage"]["large"] == 1
+    said = capsys.readouterr().out
+    assert said.startswith("the anchors cover 7.69% of 13 training objects; with anchors.sizes [0.0")
+    assert said.endswith(f"it would be {suggested['coverage']['all']:.2%}\n")
+
+    tree = yaml.safe_load((project / "params.yaml").read_text())
+    tree["anchors"]["sizes"] = suggested["sizes"]
+    (project / "params.yaml").write_text(yaml.safe_dump(tree))
+    main()
+    assert metrics(project)["coverage"] == suggested["coverage"]
+
+
+def test_without_objects_nothing_is_suggested(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main()
+    assert metrics(project)["suggested"] is None
+    assert capsys.readouterr().out == "8732 anchors, and no training objects to hold them against\n"
 
 
 def test_crowds_are_no_objects(project: Path) -> None:

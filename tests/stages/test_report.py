@@ -61,6 +61,7 @@ def fill(folder: Path) -> None:
             "coverage": {"all": 1.0, "small": 1.0, "medium": None, "large": None},
             "objects": dict.fromkeys(sizes, 4),
             "classes": {"dog": {"objects": 4, "coverage": 1.0}},
+            "suggested": None,
         },
         "metrics/train.json": {
             "epochs": 1, "steps": 1, "loss": 3.0, "loss_box": 1.0, "loss_class": 2.0, "lr": 0.1, "parameters": 7,

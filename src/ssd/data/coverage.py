@@ -1,24 +1,26 @@
-"""How well the anchors cover the objects of a split, by size and class."""
+"""How well the anchors cover the objects of a split, by size and class, and which sizes would suit them."""
 
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from ssd.config import Anchors
 from ssd.data.source import is_counted
+from ssd.geometry.anchors import make_anchors
 from ssd.geometry.boxes import from_xywh_px
 from ssd.geometry.coverage import by_size, coverage, share
+from ssd.geometry.suggestion import suggest_sizes
 
 
 def measure_coverage(
     anchors: np.ndarray, threshold: float, classes: list[dict[str, Any]], truth: dict[str, Any]
 ) -> dict[str, Any]:
-    """The content of metrics/anchors.json.
+    """The content of metrics/anchors.json but for the suggestion.
 
     An object is covered when an anchor reaches the threshold (one that is not covered still gets an anchor of
-    its own). Crowds and difficult
-    objects do not count. Sizes go by the annotation's area, as COCO's figures do. What cannot be
-    measured, such as the coverage of a class without objects, is None.
+    its own). Crowds and difficult objects do not count. Sizes go by the annotation's area, as COCO's figures do.
+    What cannot be measured, such as the coverage of a class without objects, is None.
 
     Args:
         anchors: [A, 4] yxyx.
@@ -26,17 +28,11 @@ def measure_coverage(
         classes: the content of classes.json.
         truth: COCO-format ground truth.
     """
-    of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
-    for annotation in truth["annotations"]:
-        if is_counted(annotation):
-            of_image[annotation["image_id"]].append(annotation)
-    gt_boxes = [_gt_boxes(image, of_image[image["id"]]) for image in truth["images"]]
+    objects, gt_boxes = _objects(truth)
     covered, matched = coverage(tqdm(gt_boxes, unit="image", disable=None), anchors, threshold)
 
-    objects = [annotation for annotations in of_image.values() for annotation in annotations]
     category_ids = np.array([annotation["category_id"] for annotation in objects], np.int64)
-    sizes = by_size(np.array([annotation["area"] for annotation in objects], np.float64))
-    groups = {"all": np.ones(len(objects), bool), **sizes}
+    groups = _groups(objects)
     of_class = {each["name"]: category_ids == each["category_id"] for each in classes}
     return {
         "anchors": len(anchors),
@@ -49,6 +45,61 @@ def measure_coverage(
             for name, members in of_class.items()
         },
     }
+
+
+def suggest(
+    recipe: Anchors, input_size: int, threshold: float, truth: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Sizes that suit the objects of a split, and how anchors of these sizes would cover them.
+
+    Args:
+        recipe: the anchors there are; all but their sizes stays.
+        input_size: side of the network's input in pixels.
+        threshold: IoU from which on an anchor is positive.
+        truth: COCO-format ground truth.
+
+    Returns:
+        sizes (as many as the recipe's) and coverage, as in `measure_coverage`; None where there are no objects.
+    """
+    objects, gt_boxes = _objects(truth)
+    if not objects:
+        return None
+    sizes = suggest_sizes(
+        np.concatenate(gt_boxes), threshold, input_size, recipe.steps, recipe.sizes, recipe.ratios
+    )
+    anchors = make_anchors(input_size, recipe.steps, sizes, recipe.ratios, recipe.large_square, recipe.clip)
+    covered, _ = coverage(tqdm(gt_boxes, unit="image", disable=None), anchors, threshold)
+    return {
+        "sizes": list(sizes),
+        "coverage": {name: share(covered[members]) for name, members in _groups(objects).items()},
+    }
+
+
+def told(metrics: dict[str, Any]) -> str:
+    """What was measured and what is suggested, in one line, of the content of metrics/anchors.json."""
+    if metrics["suggested"] is None:
+        return f"{metrics['anchors']} anchors, and no training objects to hold them against"
+    return (
+        f"the anchors cover {metrics['coverage']['all']:.2%} of {metrics['objects']['all']} training objects; "
+        f"with anchors.sizes {metrics['suggested']['sizes']} it would be "
+        f"{metrics['suggested']['coverage']['all']:.2%}"
+    )
+
+
+def _objects(truth: dict[str, Any]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+    """The annotations that count, image by image, and the boxes [G, 4] yxyx of each image."""
+    of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
+    for annotation in truth["annotations"]:
+        if is_counted(annotation):
+            of_image[annotation["image_id"]].append(annotation)
+    gt_boxes = [_gt_boxes(image, of_image[image["id"]]) for image in truth["images"]]
+    return [annotation for annotations in of_image.values() for annotation in annotations], gt_boxes
+
+
+def _groups(objects: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Which objects are in each group: all, small, medium, large."""
+    sizes = by_size(np.array([annotation["area"] for annotation in objects], np.float64))
+    return {"all": np.ones(len(objects), bool), **sizes}
 
 
 def _gt_boxes(image: dict[str, Any], annotations: list[dict[str, Any]]) -> np.ndarray:

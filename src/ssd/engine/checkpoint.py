@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 from ssd.config import Anchors, Model, from_tree
 from ssd.files import write_bytes
 from ssd.geometry.anchors import anchors_per_cell, make_anchors, map_sizes
-from ssd.model.detector import MAP_CELLS_300, SSD
+from ssd.model.detector import LAYOUTS, SSD
 
-FORMAT = 1
+FORMAT = 2
 ANCHORS = "anchors"
 
 
@@ -92,12 +92,14 @@ def build_network(description: Description) -> SSD:
     """
     model = description.model
     cells = map_sizes(model.input_size, description.anchors.steps)
-    if cells != MAP_CELLS_300:
+    of_network = LAYOUTS[model.input_size].map_cells
+    if cells != of_network:
         raise ValueError(
-            f"anchors.steps: expected those of the network's feature maps, {list(MAP_CELLS_300)} cells a side, "
-            f"got {list(cells)}"
+            f"anchors.steps: expected those of SSD{model.input_size}'s {len(of_network)} feature maps, "
+            f"{list(of_network)} cells a side, got {list(cells)}"
         )
     return SSD(
+        model.input_size,
         len(description.class_names),
         anchors_per_cell(description.anchors.ratios),
         model.width,
@@ -212,7 +214,9 @@ def require_recipe(anchors: np.ndarray, recipe: Anchors, input_size: int, path: 
     Raises:
         ValueError: they are others.
     """
-    expected = make_anchors(input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square)
+    expected = make_anchors(
+        input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square, recipe.clip
+    )
     if not np.array_equal(anchors, expected):
         raise ValueError(
             f"{path}: expected the {len(expected)} anchors of params.yaml, got {len(anchors)} others; "

@@ -77,13 +77,15 @@ def detect(
         rules: thresholds and limits.
 
     Yields:
-        COCO results: image_id, category_id, bbox [x, y, w, h] in pixels, score; best first; boxes cut at the border.
+        COCO results: image_id, category_id, bbox [x, y, w, h] in pixels, score; best first; boxes are cut at the
+        border, before NMS, if `rules.clip` says so.
     """
     for pixels, image_ids, photos_px in batches:
         offsets, scores = predict(pixels)
         for of_image, score, image_id, photo_px in zip(offsets, scores, image_ids, photos_px, strict=True):
+            decoded = decode(of_image, anchors, variances)
             boxes, labels, best = select_detections(
-                clip(decode(of_image, anchors, variances)),
+                clip(decoded) if rules.clip else decoded,
                 score,
                 rules.min_score,
                 rules.candidates_per_class,

@@ -9,6 +9,7 @@ from typing import Literal
 
 import mindspore.nn as nn
 import numpy as np
+from mindspore import Parameter
 
 ADAM_BETA2 = 0.999
 """How slowly Adam forgets the squares of gradients (Kingma and Ba 2015's own value)."""
@@ -20,6 +21,7 @@ def make_optimizer(
     rates: np.ndarray,
     momentum: float,
     weight_decay: float,
+    bias_lr_factor: float = 1.0,
 ) -> nn.Optimizer:
     """The optimizer of a network's trainable parameters.
 
@@ -34,14 +36,22 @@ def make_optimizer(
         rates: [steps] the learning rate of every step.
         momentum: of the gradient; Adam's beta 1.
         weight_decay: added to the gradient, so many times the weight; of kernels alone.
+        bias_lr_factor: the biases' rate is so many times the others' (Caffe's 2; the shifts of norms are no biases).
     """
     kernels = [parameter for parameter in net.trainable_params() if parameter.ndim > 1]
     others = [parameter for parameter in net.trainable_params() if parameter.ndim <= 1]
-    groups = [
-        {"params": kernels, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-        {"order_params": net.trainable_params()},
-    ]
+    groups = [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if bias_lr_factor != 1:
+        biases = [parameter for parameter in others if _is_bias(parameter)]
+        groups[1]["params"] = [parameter for parameter in others if not _is_bias(parameter)]
+        groups.append({"params": biases, "weight_decay": 0.0, "lr": (rates * bias_lr_factor).tolist()})
+    groups = [group for group in groups if group["params"]]  # MindSpore takes no empty one
+    groups.append({"order_params": net.trainable_params()})
     if kind == "adam":
         return nn.Adam(groups, learning_rate=rates.tolist(), beta1=momentum, beta2=ADAM_BETA2)
     return nn.Momentum(groups, learning_rate=rates.tolist(), momentum=momentum)
+
+
+def _is_bias(parameter: Parameter) -> bool:
+    """Whether it is a convolution's bias, such as `backbone.fc7.conv.bias`."""
+    return parameter.name.rpartition(".")[2] == "bias"

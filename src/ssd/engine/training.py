@@ -24,6 +24,7 @@ def train(
     batches: Callable[[int], Iterable[Batch]],
     rates: np.ndarray,
     epochs: int,
+    masks: Callable[[int], tuple[np.ndarray, ...]] = lambda step: (),
 ) -> Iterator[EpochLosses]:
     """Train `net` in place; after each epoch its mean losses.
 
@@ -34,18 +35,21 @@ def train(
         batches: the batches of an epoch, counted from 1; as many every epoch.
         rates: [steps] the learning rate of every step, as the optimizer has them.
         epochs: how often the data is seen.
+        masks: of dropout in a step, counted from 0 over all epochs; none without dropout.
 
     Raises:
         ValueError: a loss that is not finite, with the epoch and step, or a weight, with the epoch.
     """
     compile_whole_cells()
+    steps_per_epoch = len(rates) // epochs
     step = TrainingStep(net, loss, optimizer)
     step.set_train(True)
     with tqdm(total=len(rates), desc="train", unit="step", disable=None) as bar:
         for epoch in range(1, epochs + 1):
             losses = []
             for pixels, offsets, labels in batches(epoch):
-                parts = step(Tensor(pixels), Tensor(offsets), Tensor(labels))
+                dropout = masks((epoch - 1) * steps_per_epoch + len(losses))
+                parts = step(Tensor(pixels), Tensor(offsets), Tensor(labels), *map(Tensor, dropout))
                 values = [float(part.asnumpy()) for part in parts]
                 if not np.isfinite(values).all():
                     raise ValueError(
@@ -83,7 +87,7 @@ class TrainingStep(nn.Cell):
         optimizer: of the network's trainable parameters.
 
     Inputs:
-        pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A].
+        pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A], and the network's masks of dropout, if any.
 
     Outputs:
         total loss, box part, class part: three scalars, taken before the step.
@@ -96,15 +100,17 @@ class TrainingStep(nn.Cell):
         self.optimizer = optimizer
         self.losses_and_gradients = ms.value_and_grad(self.losses, None, optimizer.parameters, has_aux=True)
 
-    def losses(self, pixels: Tensor, target_offsets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def losses(
+        self, pixels: Tensor, target_offsets: Tensor, labels: Tensor, *masks: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The loss and its two parts."""
-        offsets, logits = self.net(pixels)
+        offsets, logits = self.net(pixels, *masks)
         return self.loss(offsets, logits, target_offsets, labels)
 
     def construct(
-        self, pixels: Tensor, target_offsets: Tensor, labels: Tensor
+        self, pixels: Tensor, target_offsets: Tensor, labels: Tensor, *masks: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Take the step."""
-        (total, box, classes), gradients = self.losses_and_gradients(pixels, target_offsets, labels)
+        (total, box, classes), gradients = self.losses_and_gradients(pixels, target_offsets, labels, *masks)
         self.optimizer(gradients)
         return total, box, classes

@@ -1,7 +1,8 @@
 """The default boxes of SSD (Liu et al. 2016, section 2.2), described by values.
 
 Departures from the paper: the sizes are given, not computed from a smallest and a largest one (the
-published models do not follow the formula). Anchors are not clipped: some cross the border of the image.
+published models do not follow the formula). The implementations differ in what they clip, see `make_anchors`; none
+of the ways keeps the boxes inside the image.
 """
 
 import math
@@ -11,6 +12,11 @@ from typing import Literal
 import numpy as np
 
 from ssd.geometry.boxes import to_yxyx
+
+Clip = Literal["none", "size", "centre_and_size"]
+
+_CLIPPED = {"none": slice(0), "size": slice(2, 4), "centre_and_size": slice(4)}
+"""Which of centre y, centre x, height, width are held in [0, 1]."""
 
 
 def map_sizes(input_size: int, steps: Sequence[float]) -> tuple[int, ...]:
@@ -29,6 +35,7 @@ def make_anchors(
     sizes: Sequence[float],
     ratios: Sequence[Sequence[float]],
     large_square: Literal["second", "last"],
+    clip: Clip = "none",
 ) -> np.ndarray:
     """All anchors, map after map, rows outer, columns inner, the boxes of a cell innermost.
 
@@ -41,26 +48,31 @@ def make_anchors(
         sizes: s of each map, and one more for the last map's large square; fractions of the input.
         ratios: the ratios of each map, above 1.
         large_square: place of the large square in its cell, "second" (Caffe's) or "last" (MindSpore's).
+        clip: what is held in [0, 1]: "none" (Caffe, MindSpore's tutorial), "size" (height and width: torchvision) or
+            "centre_and_size" (centre, height and width: amdegroot, lufficc).
 
     Returns:
-        [A, 4] float32 yxyx fractions, computed in float64; not clipped.
+        [A, 4] float32 yxyx fractions, computed in float64; some cross the border of the image.
     """
     maps = []
     cells_of = map_sizes(input_size, steps)
     for cells, step, size, next_size, of_map in zip(
         cells_of, steps, sizes[:-1], sizes[1:], ratios, strict=True
     ):
-        shapes = _shapes(size, next_size, of_map, large_square)
+        shapes = cell_shapes(size, next_size, of_map, large_square)
         centre = (np.arange(cells) + 0.5) * step / input_size
         boxes_cyxhw = np.empty((cells, cells, len(shapes), 4))
         boxes_cyxhw[..., 0] = centre[:, None, None]
         boxes_cyxhw[..., 1] = centre[None, :, None]
         boxes_cyxhw[..., 2:] = shapes
         maps.append(boxes_cyxhw.reshape(-1, 4))
-    return to_yxyx(np.concatenate(maps)).astype(np.float32)
+    all_cyxhw = np.concatenate(maps)
+    held = all_cyxhw[:, _CLIPPED[clip]]
+    np.clip(held, 0, 1, out=held)
+    return to_yxyx(all_cyxhw).astype(np.float32)
 
 
-def _shapes(
+def cell_shapes(
     size: float, next_size: float, ratios: Sequence[float], large_square: Literal["second", "last"]
 ) -> list[tuple[float, float]]:
     """Height and width of the boxes of one cell, in order."""

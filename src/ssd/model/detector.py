@@ -2,7 +2,10 @@
 
 Departure from the tutorial: in the last two extra layers it pads the 1x1 convolution, where with bias and ReLU the
 border would become a constant; here nothing is padded there (5 -> 3 -> 1, as in the paper).
+Beyond the tutorial: SSD512.
 """
+
+from dataclasses import dataclass
 
 import mindspore.nn as nn
 from mindspore import Tensor
@@ -10,43 +13,95 @@ from mindspore import Tensor
 from ssd.model.heads import MultiBox
 from ssd.model.vgg import VGG16, ConvBlock, scaled
 
-# channels of the 1x1 and of the 3x3 convolution, stride and padding of the 3x3 (Liu et al. 2016, figure 2).
-EXTRA_LAYERS_300 = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
 
-MAP_CELLS_300 = (38, 19, 10, 5, 3, 1)
-"""Cells on a side of each feature map."""
+@dataclass(frozen=True)
+class ExtraLayer:
+    """A 1x1 convolution, and a wider one that makes the next feature map."""
+
+    narrow: int
+    wide: int
+    kernel: int
+    stride: int
+    padding: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What follows from the side of the input.
+
+    Attributes:
+        map_cells: cells on a side of each feature map: conv4_3, fc7, and one an extra layer.
+        extra_layers: what follows fc7, before `width` scales the channels.
+    """
+
+    map_cells: tuple[int, ...]
+    extra_layers: tuple[ExtraLayer, ...]
+
+
+LAYOUTS = {
+    300: Layout(
+        (38, 19, 10, 5, 3, 1),
+        (
+            ExtraLayer(256, 512, 3, 2, 1),
+            ExtraLayer(128, 256, 3, 2, 1),
+            ExtraLayer(128, 256, 3, 1, 0),
+            ExtraLayer(128, 256, 3, 1, 0),
+        ),
+    ),
+    512: Layout(
+        (64, 32, 16, 8, 4, 2, 1),
+        (
+            ExtraLayer(256, 512, 3, 2, 1),
+            ExtraLayer(128, 256, 3, 2, 1),
+            ExtraLayer(128, 256, 3, 2, 1),
+            ExtraLayer(128, 256, 3, 2, 1),
+            ExtraLayer(128, 256, 4, 1, 1),
+        ),
+    ),
+}
+"""By `input_size`: SSD300 (Liu et al. 2016, figure 2) and SSD512 (the authors' Caffe model)."""
 
 
 class SSD(nn.Cell):
-    """Single Shot MultiBox Detector on VGG16 for 300x300 images.
+    """Single Shot MultiBox Detector on VGG16.
 
     Args:
+        input_size: S, one of `LAYOUTS`.
         classes: number of classes without the background.
-        anchors_per_cell: anchors a cell of each of the six feature maps.
+        anchors_per_cell: anchors a cell of each feature map.
         width: factor on the channels of the backbone and the extra layers.
         batch_norm: batch norm after the convolutions of the backbone and of the extra layers.
         heads: "separable" or "conv".
 
     Inputs:
-        images [B, 3, 300, 300].
+        images [B, 3, S, S]; for dropout two masks more, of `mask_shape`.
 
     Outputs:
         offsets [B, A, 4] (cy, cx, h, w) and logits [B, A, 1 + classes], column 0 the background.
     """
 
     def __init__(
-        self, classes: int, anchors_per_cell: tuple[int, ...], width: float, batch_norm: bool, heads: str
+        self,
+        input_size: int,
+        classes: int,
+        anchors_per_cell: tuple[int, ...],
+        width: float,
+        batch_norm: bool,
+        heads: str,
     ) -> None:
         super().__init__()
         self.backbone = VGG16(width, batch_norm)
+        self.fc7_cells = LAYOUTS[input_size].map_cells[1]
         channels = list(self.backbone.out_channels)
         extras = []
-        for narrow, wide, stride, padding in EXTRA_LAYERS_300:
-            narrow, wide = scaled(narrow, width), scaled(wide, width)
+        for layer in LAYOUTS[input_size].extra_layers:
+            narrow, wide = scaled(layer.narrow, width), scaled(layer.wide, width)
             extras.append(
                 nn.SequentialCell(
                     ConvBlock(channels[-1], narrow, 1, batch_norm),
-                    ConvBlock(narrow, wide, 3, batch_norm, stride=stride, padding=padding),
+                    ConvBlock(
+                        narrow, wide, layer.kernel, batch_norm, stride=layer.stride, padding=layer.padding
+                    ),
                 )
             )
             channels.append(wide)
@@ -54,9 +109,13 @@ class SSD(nn.Cell):
         self.box_heads = MultiBox(heads, tuple(channels), anchors_per_cell, 4)
         self.class_heads = MultiBox(heads, tuple(channels), anchors_per_cell, 1 + classes)
 
-    def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def mask_shape(self, batch_size: int) -> tuple[int, int, int, int]:
+        """The shape of each of the two masks of dropout: that of fc7, [B, C, H, W]."""
+        return batch_size, self.backbone.out_channels[1], self.fc7_cells, self.fc7_cells
+
+    def construct(self, images: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
         """Offsets and logits of all anchors."""
-        maps = self.backbone(images)
+        maps = self.backbone(images, *masks)
         x = maps[-1]
         for extra in self.extras:
             x = extra(x)

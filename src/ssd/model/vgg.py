@@ -1,7 +1,7 @@
 """VGG16 as SSD's backbone (Simonyan and Zisserman 2015; Liu et al. 2016, section 3.1).
 
 Departures from the tutorial, each a mend: bias (or batch norm) and ReLU follow every convolution, also from fc6
-on, where the tutorial leaves both out and so stacks linear layers; no dropout.
+on, where the tutorial leaves both out and so stacks linear layers; dropout is a product with masks that are handed in.
 """
 
 import mindspore.nn as nn
@@ -70,7 +70,7 @@ class VGG16(nn.Cell):
         batch_norm: batch norm after every convolution.
 
     Inputs:
-        images [B, 3, S, S].
+        images [B, 3, S, S]; for dropout two masks more, each [B, 1024 w, S/16, S/16], of fc6's and fc7's outputs.
 
     Outputs:
         conv4_3 [B, 512 w, S/8, S/8] and fc7 [B, 1024 w, S/16, S/16], sides rounded up.
@@ -95,11 +95,14 @@ class VGG16(nn.Cell):
         self.fc7 = ConvBlock(fc, fc, 1, batch_norm)
         self.out_channels = scaled(BLOCKS[3][-1], width), fc
 
-    def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def construct(self, images: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
         """conv4_3 and fc7."""
         x = self.pool(self.block1(images))
         x = self.pool(self.block2(x))
         x = self.pool(self.block3(x))
         conv4_3 = self.block4(x)
         x = self.pool5(self.block5(self.pool(conv4_3)))
-        return conv4_3, self.fc7(self.fc6(x))
+        if len(masks) == 0:
+            return conv4_3, self.fc7(self.fc6(x))
+        fc6_mask, fc7_mask = masks
+        return conv4_3, self.fc7(self.fc6(x) * fc6_mask) * fc7_mask

@@ -67,6 +67,14 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class Suggestion:
+    """Sizes of anchors that suit the training objects, and the share of them that they would cover."""
+
+    sizes: tuple[float, ...]
+    share: float
+
+
+@dataclass(frozen=True)
 class AnchorFit:
     """metrics/anchors.json; `sizes` has the keys all, small, medium, large."""
 
@@ -75,6 +83,7 @@ class AnchorFit:
     threshold: float
     sizes: dict[str, Coverage]
     classes: dict[str, Coverage]
+    suggested: Suggestion | None
 
 
 @dataclass(frozen=True)
@@ -225,7 +234,12 @@ def read_anchors(path: Path) -> AnchorFit:
             name: Coverage(found["objects"].whole(), found["coverage"].number_or_none())
             for name, found in tree["classes"].items()
         },
+        suggested=None if tree["suggested"].value is None else _suggestion(tree["suggested"]),
     )
+
+
+def _suggestion(tree: Value) -> Suggestion:
+    return Suggestion(tuple(size.number() for size in tree["sizes"]), tree["coverage"]["all"].number())
 
 
 def read_epochs(path: Path) -> tuple[Epoch, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ssd.report.cases import Case
-from ssd.report.inputs import Data, Evaluation, Repair, Training
+from ssd.report.inputs import Data, Evaluation, Repair, Suggestion, Training
 
 UNDEFINED = "–"
 
@@ -129,6 +129,14 @@ def run(training: Training, data: Data) -> str:
         f"{count(training.epochs, 'epoch')} ({count(training.steps, 'step')}) on "
         f"{count(data.train.images, 'image')} of {count(data.classes, 'class', 'classes')}, "
         f"to a loss of {loss(training.loss)}; a network of {whole(training.parameters)} parameters."
+    )
+
+
+def suggestion(suggested: Suggestion) -> str:
+    """What other anchors would do."""
+    sizes = ", ".join(f"{size:g}" for size in suggested.sizes)
+    return (
+        f"With anchors.sizes of {sizes}, {percent(suggested.share)} of all training objects would be covered."
     )
 
 
