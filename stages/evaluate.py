@@ -34,7 +34,8 @@ def main() -> None:
     checkpoint = load_checkpoint(Path("models/ssd.safetensors"))
     checkpoint.require_categories(ground_truth["categories"])
 
-    sample = EvaluationSample(checkpoint.description.model.input_size)
+    model = checkpoint.description.model
+    sample = EvaluationSample(model.input_size, model.input)
     batches = evaluation_batches(records, sample, rules.batch_size)
     predict = make_predict(load_network(checkpoint), checkpoint.description.scores, rules.batch_size)
     images = detect(

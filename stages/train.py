@@ -60,6 +60,7 @@ def main() -> None:
         sample = TrainingSample(
             anchors,
             params.model.input_size,
+            params.model.input,
             params.targets.iou_threshold,
             params.targets.variances,
             params.augment,

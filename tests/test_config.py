@@ -85,6 +85,8 @@ def test_the_projects_own_parameters_are_read_into_their_types(folder):
     assert params.anchors.ratios == ((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,))
     assert params.targets.variances == (0.1, 0.2)
     assert params.model.batch_norm is True
+    assert params.model.l2_norm is False
+    assert params.model.input == "imagenet_rgb"
     assert params.evaluate == Evaluate(8, 0.01, 400, 0.5, 100)
 
 
@@ -201,6 +203,9 @@ MISTYPED = [
     ("optimizer: momentum ", "optimizer: sgd ", "train.optimizer: expected momentum or adam, got 'sgd'"),
     ("source: sample ", "source: voc ", "dataset.source: expected sample or archive or coco, got 'voc'"),
     ("large_square: last ", "large_square: first ", "anchors.large_square: expected second or last, got 'first'"),
+    ("l2_norm: false", "l2_norm: 20", "model.l2_norm: expected true or false, got 20"),
+    ("input: imagenet_rgb ", "input: rgb ", "model.input: expected imagenet_rgb or caffe_bgr, got 'rgb'"),
+    ("input: imagenet_rgb ", "input: ", "model.input: expected imagenet_rgb or caffe_bgr, got nothing"),
     ("input_size: 300", "input_size: 512", "model.input_size: expected 300, got 512"),
     ("input_size: 300", "input_size: 300.0", "model.input_size: expected 300, got 300.0"),
     ("box_without_area: drop ", "box_without_area: repair ", "mindrecord.box_without_area: expected drop or error, got 'repair'"),  # noqa: E501

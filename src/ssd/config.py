@@ -177,12 +177,18 @@ class Targets:
 
 @dataclass(frozen=True)
 class Model:
-    """The network: SSD300 on VGG16, its channels scaled by `width`."""
+    """The network: SSD300 on VGG16, its channels scaled by `width`, and the images that it wants.
+
+    `l2_norm`: of conv4_3 before its heads. `input`: imagenet_rgb is RGB in ImageNet's mean and deviation, caffe_bgr is
+    BGR from 0 to 255 less its mean.
+    """
 
     input_size: Literal[300]
     width: Annotated[float, Above(0), AtMost(4)]
     batch_norm: bool
     heads: Literal["separable", "conv"]
+    l2_norm: bool
+    input: Literal["imagenet_rgb", "caffe_bgr"]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from tiny_network import ANCHORS_PER_CELL
 
 from ssd.geometry.anchors import make_anchors
 from ssd.model.detector import MAP_CELLS_300, SSD
+from ssd.model.weights import initialise
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "network.npz")
 SALT = "ssd-golden-open-1"
@@ -75,6 +76,23 @@ def test_the_outputs_of_an_anchor_answer_to_the_pixels_around_it(
     weights = difference[map_0] ** 2
     seen_yx = (weights[:, None] * centre_yx[map_0]).sum(axis=0) / weights.sum()
     assert np.abs(seen_yx - (cy, cx)).max() < 8
+
+
+def test_the_heads_of_map_0_alone_see_the_normalised_conv4_3(slim: SSD, photos: np.ndarray) -> None:
+    net = SSD(3, ANCHORS_PER_CELL, 0.03125, False, "conv", l2_norm=True).set_train(False)
+    initialise(net, 1, 0.01)
+    weights = {parameter.name: parameter.asnumpy() for parameter in net.get_parameters()}
+    assert weights.pop("l2_norm.scale").shape == (16,)
+    for parameter in slim.get_parameters():
+        np.testing.assert_array_equal(weights[parameter.name], parameter.asnumpy())
+    map_0 = 38 * 38 * 4
+    for ours, plain in zip(net(Tensor(photos)), slim(Tensor(photos)), strict=True):
+        np.testing.assert_array_equal(ours.asnumpy()[:, map_0:], plain.asnumpy()[:, map_0:])
+        assert not np.allclose(ours.asnumpy()[:, :map_0], plain.asnumpy()[:, :map_0], atol=1e-3)
+    conv4_3, _ = slim.backbone(Tensor(photos))
+    expected = slim.box_heads.heads[0](net.l2_norm(conv4_3)).asnumpy().transpose(0, 2, 3, 1)
+    made = net(Tensor(photos))[0].asnumpy()[:, :map_0]
+    np.testing.assert_allclose(made, expected.reshape(2, map_0, 4), atol=1e-5, rtol=0)
 
 
 def reference_weight(name: str, shape: tuple[int, ...]) -> np.ndarray:

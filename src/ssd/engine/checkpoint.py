@@ -103,6 +103,7 @@ def build_network(description: Description) -> SSD:
         model.width,
         model.batch_norm,
         model.heads,
+        model.l2_norm,
     )
 
 

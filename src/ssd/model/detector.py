@@ -8,6 +8,7 @@ import mindspore.nn as nn
 from mindspore import Tensor
 
 from ssd.model.heads import MultiBox
+from ssd.model.l2_norm import L2Norm
 from ssd.model.vgg import VGG16, ConvBlock, scaled
 
 # channels of the 1x1 and of the 3x3 convolution, stride and padding of the 3x3 (Liu et al. 2016, figure 2).
@@ -26,6 +27,7 @@ class SSD(nn.Cell):
         width: factor on the channels of the backbone and the extra layers.
         batch_norm: batch norm after the convolutions of the backbone and of the extra layers.
         heads: "separable" or "conv".
+        l2_norm: L2 normalisation of conv4_3 before the heads of its map, and there alone.
 
     Inputs:
         images [B, 3, 300, 300].
@@ -35,7 +37,13 @@ class SSD(nn.Cell):
     """
 
     def __init__(
-        self, classes: int, anchors_per_cell: tuple[int, ...], width: float, batch_norm: bool, heads: str
+        self,
+        classes: int,
+        anchors_per_cell: tuple[int, ...],
+        width: float,
+        batch_norm: bool,
+        heads: str,
+        l2_norm: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = VGG16(width, batch_norm)
@@ -51,13 +59,14 @@ class SSD(nn.Cell):
             )
             channels.append(wide)
         self.extras = nn.CellList(extras)
+        self.l2_norm = L2Norm(channels[0]) if l2_norm else nn.Identity()
         self.box_heads = MultiBox(heads, tuple(channels), anchors_per_cell, 4)
         self.class_heads = MultiBox(heads, tuple(channels), anchors_per_cell, 1 + classes)
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Offsets and logits of all anchors."""
-        maps = self.backbone(images)
-        x = maps[-1]
+        conv4_3, x = self.backbone(images)
+        maps = (self.l2_norm(conv4_3), x)
         for extra in self.extras:
             x = extra(x)
             maps += (x,)
