@@ -16,6 +16,7 @@ from ssd.engine.optimizer import make_optimizer
 from ssd.engine.schedule import learning_rates, steps_in
 from ssd.engine.training import train
 from ssd.model.loss import make_loss
+from ssd.model.pretrained import start_from_pretrained
 from ssd.model.weights import initialise
 from stages import run_stage
 
@@ -51,6 +52,8 @@ def main() -> None:
 
     net = build_network(description)
     initialise(net, rules.seed, params.loss.class_prior)
+    start_from_pretrained(net, params.model.pretrained, params.model.pretrained_sha256, params.model.input)
+    net.backbone.freeze(rules.freeze)
     steps = steps_in(len(records), rules.batch_size)
     rates = learning_rates(
         steps, rules.epochs, rules.lr_start, rules.lr_max, rules.lr_end, rules.warmup_epochs

@@ -119,8 +119,8 @@ def test_the_sections_that_a_stage_does_not_declare_are_checked_too(folder):
 
 def test_an_unknown_key_is_named_with_the_known_ones(folder):
     assert sentence_of("  epochs: 7\n", "  epoch: 7\n") == (
-        "params.yaml: train: unknown key epoch; known: batch_size, epochs, lr_end, lr_max, lr_start, momentum, "
-        "optimizer, seed, warmup_epochs, weight_decay, workers"
+        "params.yaml: train: unknown key epoch; known: batch_size, epochs, freeze, lr_end, lr_max, lr_start, "
+        "momentum, optimizer, seed, warmup_epochs, weight_decay, workers"
     )
 
 
@@ -203,6 +203,10 @@ MISTYPED = [
     ("optimizer: momentum ", "optimizer: sgd ", "train.optimizer: expected momentum or adam, got 'sgd'"),
     ("source: sample ", "source: voc ", "dataset.source: expected sample or archive or coco, got 'voc'"),
     ("large_square: last ", "large_square: first ", "anchors.large_square: expected second or last, got 'first'"),
+    ("pretrained: ", "pretrained: 16 ", "model.pretrained: expected text, got 16"),
+    ("pretrained_sha256: ", "pretrained_sha256: ABC ",
+     "model.pretrained_sha256: expected 64 hexadecimal digits in lower case, got 'ABC'"),
+    ("freeze: 0", "freeze: true", "train.freeze: expected a whole number >= 0 and <= 5, got True"),
     ("l2_norm: false", "l2_norm: 20", "model.l2_norm: expected true or false, got 20"),
     ("input: imagenet_rgb ", "input: rgb ", "model.input: expected imagenet_rgb or caffe_bgr, got 'rgb'"),
     ("input: imagenet_rgb ", "input: ", "model.input: expected imagenet_rgb or caffe_bgr, got nothing"),
@@ -231,6 +235,10 @@ OUT_OF_RANGE = [
     ("width: 0.25 ", "width: 5 ", "model.width: expected a number > 0 and <= 4, got 5.0"),
     ("  photos: 12\n", "  photos: 0\n", "report.photos: expected a whole number >= 1, got 0"),
     ("images_per_file: 5000", "images_per_file: 0", "mindrecord.images_per_file: expected a whole number >= 1, got 0"),
+    ("freeze: 0", "freeze: 6", "train.freeze: expected a whole number >= 0 and <= 5, got 6"),
+    ("freeze: 0", "freeze: -1", "train.freeze: expected a whole number >= 0 and <= 5, got -1"),
+    ("freeze: 0", "freeze: 1",
+     "train.freeze: expected 0 with model.batch_norm, whose statistics would go on moving; got 1"),
     ("warmup_epochs: 0.5", "warmup_epochs: 7.5", "train.warmup_epochs: expected at most epochs (7), got 7.5"),
 ]  # fmt: skip
 
@@ -273,6 +281,30 @@ def test_batches_of_one_image_are_taken_where_no_batch_norm_is(folder, heads, ba
             ValueError, match=r"^params.yaml: train.batch_size: expected at least 2 with batch norm"
         ):
             load_text(text)
+
+
+@pytest.mark.parametrize(("width", "batch_norm"), [("0.25", "false"), ("1.0", "true"), ("1.0", "false")])
+def test_vgg16s_weights_are_taken_for_its_full_width_without_batch_norm(folder, width, batch_norm):
+    text = (
+        TEXT.replace("pretrained: ", "pretrained: vgg16.npz ")
+        .replace("width: 0.25 ", f"width: {width} ")
+        .replace("batch_norm: true", f"batch_norm: {batch_norm}")
+    )
+    if (width, batch_norm) == ("1.0", "false"):
+        assert load_text(text).model.pretrained == "vgg16.npz"
+    else:
+        with pytest.raises(ValueError) as caught:
+            load_text(text)
+        assert str(caught.value) == (
+            "params.yaml: model.pretrained: expected width 1.0 and batch_norm false, because VGG16's weights are of "
+            "that width and have biases where batch norm has none; "
+            f"got width {float(width):g} and batch_norm {batch_norm}"
+        )
+
+
+def test_blocks_without_batch_norm_can_be_frozen(folder):
+    text = TEXT.replace("freeze: 0", "freeze: 5").replace("batch_norm: true", "batch_norm: false")
+    assert load_text(text).train.freeze == 5
 
 
 @pytest.mark.parametrize("digits", [400, 5000])

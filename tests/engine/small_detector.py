@@ -24,7 +24,14 @@ RECIPE = Anchors(
 )
 DESCRIPTION = Description(
     model=Model(
-        input_size=300, width=0.03125, batch_norm=True, heads="conv", l2_norm=False, input="imagenet_rgb"
+        input_size=300,
+        width=0.03125,
+        batch_norm=True,
+        heads="conv",
+        l2_norm=False,
+        input="imagenet_rgb",
+        pretrained=None,
+        pretrained_sha256=None,
     ),
     anchors=RECIPE,
     variances=(0.1, 0.2),

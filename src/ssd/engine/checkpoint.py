@@ -17,6 +17,7 @@ from ssd.config import Anchors, Model, from_tree
 from ssd.files import write_bytes
 from ssd.geometry.anchors import anchors_per_cell, make_anchors, map_sizes
 from ssd.model.detector import MAP_CELLS_300, SSD
+from ssd.model.misfit import misfit
 
 FORMAT = 1
 ANCHORS = "anchors"
@@ -172,17 +173,11 @@ def load_network(checkpoint: Checkpoint) -> SSD:
     net = build_network(checkpoint.description)
     expected = {parameter.name: parameter for parameter in net.get_parameters()}
     weights = checkpoint.weights
-    faults = {
-        "missing": sorted(expected.keys() - weights.keys()),
-        "extra": sorted(weights.keys() - expected.keys()),
-        "misshapen": sorted(
-            f"{name} {weights[name].shape}, expected {expected[name].shape}"
-            for name in expected.keys() & weights.keys()
-            if weights[name].shape != expected[name].shape
-        ),
-    }
-    if any(faults.values()):
-        told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in faults.items() if names)
+    told = misfit(
+        {name: parameter.shape for name, parameter in expected.items()},
+        {name: weight.shape for name, weight in weights.items()},
+    )
+    if told:
         raise ValueError(f"{checkpoint.path}: the weights do not fit the network it describes: {told}")
     for name, parameter in expected.items():
         parameter.set_data(ms.Tensor(weights[name]))
