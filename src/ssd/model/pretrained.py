@@ -96,7 +96,11 @@ def read_backbone(path: Path) -> Backbone:
     Raises:
         ValueError: not to be read, or not VGG16; says what is missing, extra or misshapen.
     """
-    tensors = read_tensors(path)
+    return backbone_from(read_tensors(path), path)
+
+
+def backbone_from(tensors: Tensors, path: Path) -> Backbone:
+    """VGG16 of the tensors that were read from `path`, as `read_backbone` gives it."""
     if any(re.match(r"features\.\d+\.", name) for name in tensors):
         return _torchvision(path, tensors, biases=path.suffix != ".ckpt")
     return _keras(path, tensors)

@@ -6,6 +6,7 @@ runs no code of the file.
 """
 
 import importlib
+import math
 import pickle
 import zipfile
 import zlib
@@ -75,7 +76,7 @@ def _read_ckpt(path: Path) -> Tensors:
         content = contents[entry.tag]
         if kind is None:
             raise ValueError(f"{path}: {entry.tag}: expected numbers, got {entry.tensor.tensor_type}")
-        if len(content) != int(np.prod(shape, dtype=object)) * np.dtype(kind).itemsize:
+        if min(shape, default=0) < 0 or len(content) != math.prod(shape) * np.dtype(kind).itemsize:
             raise ValueError(f"{path}: {entry.tag}: expected the bytes of {shape}, got {len(content)}")
         tensors[entry.tag] = np.frombuffer(content, kind).reshape(shape)
     return tensors
