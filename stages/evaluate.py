@@ -47,7 +47,10 @@ def main() -> None:
         rules,
     )
     with tqdm(images, "detect", len(records), unit="image", disable=None) as bar:
-        detections = [detection for of_image in bar for detection in of_image]
+        known = {
+            category["id"] for category in ground_truth["categories"]
+        }  # a converted network may have more
+        detections = [each for of_image in bar for each in of_image if each["category_id"] in known]
     write_json(Path("data/detections.json"), detections, indent=None)
     write_evaluation(Path("metrics"), evaluate(ground_truth, detections), len(records), len(detections))
 

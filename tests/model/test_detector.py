@@ -1,10 +1,10 @@
 """By shape, by place, and the full-width network against torchvision's SSD300, which differs in map 0's heads only."""
 
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from formula_weights import formula_picture, formula_weight
 from mindspore import Tensor
 from tiny_network import ANCHORS_PER_CELL
 
@@ -13,7 +13,6 @@ from ssd.model.detector import MAP_CELLS_300, SSD
 from ssd.model.weights import initialise
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "network.npz")
-SALT = "ssd-golden-open-1"
 
 
 @pytest.mark.parametrize(
@@ -95,16 +94,6 @@ def test_the_heads_of_map_0_alone_see_the_normalised_conv4_3(slim: SSD, photos: 
     np.testing.assert_allclose(made, expected.reshape(2, map_0, 4), atol=1e-5, rtol=0)
 
 
-def reference_weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The recorded network's weights, by their formula."""
-    seed = zlib.crc32(f"{SALT}|{name}".encode()) & 0xFFFFFFFF
-    drawn = np.random.RandomState(seed).standard_normal(shape)
-    if len(shape) == 1:
-        return (0.1 * drawn).astype(np.float32)
-    first_scale = 1 / 64 if shape[1] == 3 else 1
-    return (drawn * np.sqrt(2 / np.prod(shape[1:])) * first_scale).astype(np.float32)
-
-
 def reference_name(name: str) -> str:
     """torchvision's name of one of our parameters: backbone.block2.0.conv.bias is backbone.features.5.bias."""
     place, *rest = name.removeprefix("backbone.").split(".")
@@ -123,18 +112,15 @@ def reference_name(name: str) -> str:
 
 
 def reference_photo() -> np.ndarray:
-    """The recorded network's input: [1, 3, 300, 300], the picture by its formula."""
-    drawn = np.random.RandomState(zlib.crc32(f"{SALT}|image0".encode()))
-    coarse = drawn.randint(0, 206, (15, 15, 3)).repeat(20, axis=0).repeat(20, axis=1)
-    picture = coarse + drawn.randint(0, 50, (300, 300, 3))
+    """The recorded network's input, [1, 3, 300, 300]."""
     mean = np.array([0.48235, 0.45882, 0.40784]) * 255
-    return (picture - mean).transpose(2, 0, 1)[None].astype(np.float32)
+    return (formula_picture(0, 300, 300) - mean).transpose(2, 0, 1)[None].astype(np.float32)
 
 
 def test_with_torchvisions_weights_it_gives_torchvisions_features_and_outputs() -> None:
     net = SSD(20, ANCHORS_PER_CELL, 1.0, False, "conv").set_train(False)
     for parameter in net.get_parameters():
-        parameter.set_data(Tensor(reference_weight(reference_name(parameter.name), parameter.shape)))
+        parameter.set_data(Tensor(formula_weight(reference_name(parameter.name), parameter.shape)))
     maps = [*net.backbone(Tensor(reference_photo()))]
     for extra in net.extras:
         maps.append(extra(maps[-1]))

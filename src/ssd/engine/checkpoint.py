@@ -21,6 +21,8 @@ from ssd.model.misfit import misfit
 
 FORMAT = 1
 ANCHORS = "anchors"
+UNUSED = "N/A"
+"""Name of a label that no object has, as of the ids that COCO leaves out; torchvision's detectors have ten."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Description:
         model: the network's parameters.
         anchors: the recipe of the anchors.
         variances: divisors of encoded centres and sizes.
-        class_names, category_ids: of labels 1, 2, … in this order.
+        class_names, category_ids: of labels 1, 2, … in this order; a name may be `UNUSED`.
         scores: how logits become scores.
     """
 
@@ -68,7 +70,7 @@ class Checkpoint:
     weights: dict[str, np.ndarray]
 
     def require_categories(self, categories: list[dict[str, Any]]) -> None:
-        """Make sure that the checkpoint was trained on these classes.
+        """Make sure that the checkpoint was trained on these classes, unused labels apart.
 
         Args:
             categories: of a COCO file, in the order of the labels.
@@ -76,7 +78,8 @@ class Checkpoint:
         Raises:
             ValueError: other ids or names.
         """
-        trained = list(zip(self.description.category_ids, self.description.class_names, strict=True))
+        pairs = zip(self.description.category_ids, self.description.class_names, strict=True)
+        trained = [(category_id, name) for category_id, name in pairs if name != UNUSED]
         given = [(category["id"], category["name"]) for category in categories]
         if trained != given:
             raise ValueError(
