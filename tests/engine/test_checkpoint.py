@@ -167,8 +167,8 @@ def test_a_flipped_bit_in_the_header_is_refused_or_changes_no_more_than_a_name(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda told: told | {"format": 2}, "expected a checkpoint of format 1, got another; train again"),
-        (lambda told: [told], "expected a checkpoint of format 1"),
+        (lambda told: told | {"format": 1}, "expected a checkpoint of format 2, got another; train again"),
+        (lambda told: [told], "expected a checkpoint of format 2"),
         (lambda told: "{format", "expected a description in JSON"),
         (lambda told: told | {"colour": 1}, "unknown key colour"),
         (lambda told: {name: told[name] for name in told if name != "model"}, "missing key model"),

@@ -144,11 +144,22 @@ def classifier(names: tuple[str, str], shapes: list[tuple[int, ...]], axis: int)
     return tensors
 
 
-@pytest.mark.parametrize("kind", ["torchvision", "keras"])
+def as_timm(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """torchvision's classifier as timm has it, of convolutions."""
+    renamed = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc2"}
+    sides = {"classifier.0.weight": (4096, 512, 7, 7), "classifier.3.weight": (4096, 4096, 1, 1)}
+    made = {}
+    for name, each in tensors.items():
+        layer, _, kind = name.rpartition(".")
+        made[f"{renamed.get(layer, layer)}.{kind}"] = each.reshape(sides.get(name, each.shape))
+    return made
+
+
+@pytest.mark.parametrize("kind", ["torchvision", "timm", "keras"])
 def test_fc6_and_fc7_are_thinned_out_to_the_papers_convolutions(kind: str) -> None:
     bias = np.arange(4096, dtype=np.float32)
     every_fourth = np.arange(0, 4096, 4)
-    if kind == "torchvision":  # outputs first; a flattened input is channel, row, column
+    if kind in ("torchvision", "timm"):  # outputs first; a flattened input is channel, row, column
         tensors, shapes = as_torchvision(nothing), [(4096, 25088), (4096, 4096)]
         names, outputs, inputs = ("classifier.0.weight", "classifier.3.weight"), 0, 1
         tensors |= {"classifier.0.bias": bias, "classifier.3.bias": bias}
@@ -158,8 +169,11 @@ def test_fc6_and_fc7_are_thinned_out_to_the_papers_convolutions(kind: str) -> No
         names, outputs, inputs = ("fc1/kernel", "fc2/kernel"), 1, 0
         tensors |= {"fc1/bias": bias, "fc2/bias": bias}
         place = np.arange(7 * 7 * 512).reshape(7, 7, 512).transpose(2, 0, 1)
-    by_output = backbone_from(tensors | classifier(names, shapes, outputs), Path("vgg16")).weights
-    by_input = backbone_from(tensors | classifier(names, shapes, inputs), Path("vgg16")).weights
+    made = []
+    for axis in (outputs, inputs):
+        given = tensors | classifier(names, shapes, axis)
+        made.append(backbone_from(as_timm(given) if kind == "timm" else given, Path("vgg16")).weights)
+    by_output, by_input = made
     for layer, shape in (("fc6", (1024, 512, 3, 3)), ("fc7", (1024, 1024, 1, 1))):
         weight = by_output[f"{layer}.conv.weight"]
         assert weight.shape == shape

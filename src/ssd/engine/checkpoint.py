@@ -19,7 +19,7 @@ from ssd.geometry.anchors import anchors_per_cell, make_anchors, map_sizes
 from ssd.model.detector import MAP_CELLS_300, SSD
 from ssd.model.misfit import misfit
 
-FORMAT = 1
+FORMAT = 2
 ANCHORS = "anchors"
 UNUSED = "N/A"
 """Name of a label that no object has, as of the ids that COCO leaves out; torchvision's detectors have ten."""

@@ -1,4 +1,4 @@
-"""VGG16 trained on ImageNet as the first weights of the backbone: from torchvision, Keras or MindCV.
+"""VGG16 trained on ImageNet as the first weights of the backbone: from torchvision (or timm), Keras or MindCV.
 
 fc6 and fc7, fully connected there, become the paper's convolutions (Liu et al. 2016, section 3.1, after Chen et al.
 2015): every 4th output, 0, 4, 8, …; of fc6's 7x7 kernel rows and columns 0, 3 and 6, which the dilation of 6 spreads
@@ -35,6 +35,9 @@ FEATURES = {
     )
 }
 CLASSIFIER = {"classifier.0": "fc6.conv", "classifier.3": "fc7.conv"}
+
+# timm's names of torchvision's classifier, whose layers are convolutions there.
+TIMM = {"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6"}
 
 FC, POOL5_SIDE = 4096, 7  # of VGG16 itself, on images of 224 pixels
 CLASSES = 1000
@@ -110,10 +113,16 @@ def _torchvision(path: Path, tensors: Tensors, biases: bool) -> Backbone:
     """torchvision's VGG16, or MindCV's, whose convolutions have no biases: they become 0.
 
     torchvision's IMAGENET1K_FEATURES are Caffe's weights with the first kernel in the order RGB, told by the
-    classifier, which is NaN there. Their mean is Caffe's but for rounding: .48235 * 255 = 122.999.
+    classifier, which has no values there (NaN). Their mean is Caffe's but for rounding: .48235 * 255 = 122.999.
     """
+    tensors = {_torchvision_name(name): each for name, each in tensors.items()}
+    tensors |= {
+        name: each.reshape(len(each), -1)
+        for name, each in tensors.items()
+        if name.startswith("classifier.") and each.ndim == 4
+    }
     classifier = {name: each for name, each in tensors.items() if name.startswith("classifier.")}
-    is_caffes = bool(classifier) and all(np.isnan(each).all() for each in classifier.values())
+    is_caffes = bool(classifier) and not any(np.nan_to_num(each).any() for each in classifier.values())
     if is_caffes:
         tensors = {name: each for name, each in tensors.items() if name not in classifier}
     kernels = {f"features.{place}": shape for place, shape in zip(FEATURES, _kernel_shapes(), strict=True)}
@@ -144,6 +153,11 @@ def _torchvision(path: Path, tensors: Tensors, biases: bool) -> Backbone:
             *(tensors[f"{name}.bias"] for name in CLASSIFIER),
         )
     return _finished(path, "caffe_bgr" if is_caffes else "imagenet_rgb", weights)
+
+
+def _torchvision_name(name: str) -> str:
+    layer, _, kind = name.rpartition(".")
+    return f"{TIMM[layer]}.{kind}" if layer in TIMM else name
 
 
 def _keras(path: Path, tensors: Tensors) -> Backbone:
