@@ -180,7 +180,8 @@ def test_another_number_of_classes_is_refused() -> None:
     with pytest.raises(ValueError) as raised:
         torchvision_weights(zeros(91), Path("ssd.pth"), network(21))
     assert str(raised.value) == (
-        "ssd.pth: expected scores of 21 classes with the background, got 91; name the classes it was trained on"
+        "ssd.pth: expected scores of 21 classes with the background, got 91; "
+        "give the records whose classes it was trained on (--records)"
     )
 
 

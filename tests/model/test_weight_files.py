@@ -1,6 +1,7 @@
 """Files of tensors, whole, damaged and of other kinds."""
 
 import importlib.util
+import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -146,6 +147,49 @@ def test_slices_of_a_large_tensor_in_a_ckpt_are_put_together(tmp_path: Path) -> 
     path = tmp_path / "weights.ckpt"
     path.write_bytes(checkpoint.SerializeToString())
     np.testing.assert_array_equal(read_tensors(path)["a.weight"], TENSORS["a.weight"])
+
+
+def test_a_type_that_numpy_has_not_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    header = json.dumps({"a": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(2))
+    with pytest.raises(ValueError, match="expected a safetensors file, got a damaged or another file"):
+        read_tensors(path)
+
+
+def test_text_among_the_arrays_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    np.savez(path, a=np.array(["text"]))
+    with pytest.raises(ValueError, match=r"weights\.npz: a: expected numbers, got <U4"):
+        read_tensors(path)
+
+
+def test_one_array_is_not_arrays_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    with path.open("wb") as file:
+        np.save(file, TENSORS["a.bias"])
+    with pytest.raises(ValueError, match="expected NumPy arrays, got a damaged or another file"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("what", ["list", "nested", "code"])
+def test_a_pth_of_something_else_is_refused_and_runs_no_code(tmp_path: Path, what: str) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    zeros, path, trace = torch.zeros(3), tmp_path / "weights.pth", tmp_path / "ran"
+    torch.save({"list": [zeros], "nested": {"model": {"a": zeros}}, "code": {"a": Code(trace)}}[what], path)
+    with pytest.raises(ValueError, match="expected a state dict of torch"):
+        read_tensors(path)
+    assert not trace.exists()
+
+
+class Code:
+    """What, unpickled as pickle does it, makes a file."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.trace,)
 
 
 def test_arrays_of_objects_are_not_unpickled(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def torchvision_weights(tensors: Tensors, path: Path, net: SSD) -> dict[str, np.
     if bias.ndim == 1 and len(bias) % in_cell == 0 and len(bias) != in_cell * columns:
         raise ValueError(
             f"{path}: expected scores of {columns} classes with the background, got {len(bias) // in_cell}; "
-            "name the classes it was trained on"
+            "give the records whose classes it was trained on (--records)"
         )
     names = torchvision_names()
     shapes = {each.name: each.shape for each in net.get_parameters()}

@@ -43,13 +43,16 @@ def read_tensors(path: Path) -> Tensors:
     tensors = read(path)
     if not tensors:
         raise ValueError(f"{path}: expected tensors, got a file without any")
+    for name, tensor in tensors.items():
+        if tensor.dtype.kind in "OSU":
+            raise ValueError(f"{path}: {name}: expected numbers, got {tensor.dtype}")
     return tensors
 
 
 def _read_safetensors(path: Path) -> Tensors:
     try:
         return safetensors.numpy.load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, AttributeError, KeyError) as error:  # the latter: a type that NumPy has not
         raise _damaged(path, "a safetensors file", error) from None
 
 
@@ -57,7 +60,13 @@ def _read_npz(path: Path) -> Tensors:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:  # TypeError: a bare .npy
         raise _damaged(path, "NumPy arrays", error) from None
 
 
