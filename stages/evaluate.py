@@ -35,7 +35,8 @@ def main() -> None:
     checkpoint = load_checkpoint(Path("models/ssd.safetensors"))
     checkpoint.require_categories(ground_truth["categories"])
 
-    sample = EvaluationSample(checkpoint.description.model.input_size)
+    model = checkpoint.description.model
+    sample = EvaluationSample(model.input_size, model.input)
     batches = evaluation_batches(records, sample, rules.batch_size)
     predict = make_predict(load_network(checkpoint), checkpoint.description.scores, rules.batch_size)
     images = detect(
@@ -47,7 +48,10 @@ def main() -> None:
         rules,
     )
     with tqdm(images, "detect", len(records), unit="image", disable=None) as bar:
-        detections = [detection for of_image in bar for detection in of_image]
+        known = {
+            category["id"] for category in ground_truth["categories"]
+        }  # a converted network may have more
+        detections = [each for of_image in bar for each in of_image if each["category_id"] in known]
     write_json(Path("data/detections.json"), detections, indent=None)
     write_evaluation(
         Path("metrics"),

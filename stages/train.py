@@ -17,6 +17,7 @@ from ssd.engine.optimizer import make_optimizer
 from ssd.engine.schedule import learning_rates, steps_in
 from ssd.engine.training import train
 from ssd.model.loss import make_loss
+from ssd.model.pretrained import start_from_pretrained
 from ssd.model.weights import initialise
 from stages import run_stage
 
@@ -52,6 +53,8 @@ def main() -> None:
 
     net = build_network(description)
     initialise(net, rules.seed, params.loss.class_prior)
+    start_from_pretrained(net, params.model.pretrained, params.model.pretrained_sha256, params.model.input)
+    net.backbone.freeze(rules.freeze)
     steps = steps_in(len(records), rules.batch_size)
     rates = learning_rates(rules, steps)
 
@@ -59,6 +62,7 @@ def main() -> None:
         sample = TrainingSample(
             anchors,
             params.model.input_size,
+            params.model.input,
             params.targets.iou_threshold,
             params.targets.variances,
             params.augment,

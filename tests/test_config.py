@@ -97,6 +97,8 @@ def test_the_projects_own_parameters_are_read_into_their_types(folder):
         "tutorial", 0.8, 0.5, 0.5, 0.4, 0.4, 0.4, "linear", 32.0, 18.0, 0.0, 0.5, 4.0
     )
     assert params.evaluate == Evaluate(8, 0.01, 400, True, 0.5, 100)
+    assert params.model.l2_norm is False
+    assert params.model.input == "imagenet_rgb"
 
 
 def test_every_number_has_the_type_of_its_field(folder):
@@ -128,8 +130,8 @@ def test_the_sections_that_a_stage_does_not_declare_are_checked_too(folder):
 
 def test_an_unknown_key_is_named_with_the_known_ones(folder):
     assert sentence_of("  epochs: 7\n", "  epoch: 7\n") == (
-        "params.yaml: train: unknown key epoch; known: batch_size, bias_lr_factor, epochs, lr_end, lr_factor, lr_max, "
-        "lr_start, milestones, momentum, optimizer, schedule, seed, warmup_epochs, weight_decay, workers"
+        "params.yaml: train: unknown key epoch; known: batch_size, bias_lr_factor, epochs, freeze, lr_end, lr_factor, "
+        "lr_max, lr_start, milestones, momentum, optimizer, schedule, seed, warmup_epochs, weight_decay, workers"
     )
 
 
@@ -225,6 +227,13 @@ MISTYPED = [
     ("  clip: none ", "  clip: centre ", "anchors.clip: expected none or size or centre_and_size, got 'centre'"),
     ("input_size: 300", "input_size: 400", "model.input_size: expected 300 or 512, got 400"),
     ("input_size: 300", "input_size: 300.0", "model.input_size: expected 300 or 512, got 300.0"),
+    ("pretrained: ", "pretrained: 16 ", "model.pretrained: expected text, got 16"),
+    ("pretrained_sha256: ", "pretrained_sha256: ABC ",
+     "model.pretrained_sha256: expected 64 hexadecimal digits in lower case, got 'ABC'"),
+    ("freeze: 0", "freeze: true", "train.freeze: expected a whole number >= 0 and <= 5, got True"),
+    ("l2_norm: false", "l2_norm: 20", "model.l2_norm: expected true or false, got 20"),
+    ("input: imagenet_rgb ", "input: rgb ", "model.input: expected imagenet_rgb or caffe_bgr, got 'rgb'"),
+    ("input: imagenet_rgb ", "input: ", "model.input: expected imagenet_rgb or caffe_bgr, got nothing"),
     ("box_without_area: drop ", "box_without_area: repair ", "mindrecord.box_without_area: expected drop or error, got 'repair'"),  # noqa: E501
     ("    sha256: ", "    sha256: 5 ", "dataset.archive.sha256: expected text, got 5"),
     ("    train_images:  ", "    train_images: 5 ", "dataset.coco.train_images: expected text, got 5"),
@@ -256,6 +265,10 @@ OUT_OF_RANGE = [
     ("width: 0.25 ", "width: 5 ", "model.width: expected a number > 0 and <= 4, got 5.0"),
     ("  photos: 12\n", "  photos: 0\n", "report.photos: expected a whole number >= 1, got 0"),
     ("images_per_file: 5000", "images_per_file: 0", "mindrecord.images_per_file: expected a whole number >= 1, got 0"),
+    ("freeze: 0", "freeze: 6", "train.freeze: expected a whole number >= 0 and <= 5, got 6"),
+    ("freeze: 0", "freeze: -1", "train.freeze: expected a whole number >= 0 and <= 5, got -1"),
+    ("freeze: 0", "freeze: 1",
+     "train.freeze: expected 0 with model.batch_norm, whose statistics would go on moving; got 1"),
     ("warmup_epochs: 0.5", "warmup_epochs: 7.5", "train.warmup_epochs: expected at most epochs (7), got 7.5"),
 ]  # fmt: skip
 
@@ -306,6 +319,30 @@ def test_batches_of_one_image_are_taken_where_no_batch_norm_is(folder, heads, ba
             ValueError, match=r"^params.yaml: train.batch_size: expected at least 2 with batch norm"
         ):
             load_text(text)
+
+
+@pytest.mark.parametrize(("width", "batch_norm"), [("0.25", "false"), ("1.0", "true"), ("1.0", "false")])
+def test_vgg16s_weights_are_taken_for_its_full_width_without_batch_norm(folder, width, batch_norm):
+    text = (
+        TEXT.replace("pretrained: ", "pretrained: vgg16.npz ")
+        .replace("width: 0.25 ", f"width: {width} ")
+        .replace("batch_norm: true", f"batch_norm: {batch_norm}")
+    )
+    if (width, batch_norm) == ("1.0", "false"):
+        assert load_text(text).model.pretrained == "vgg16.npz"
+    else:
+        with pytest.raises(ValueError) as caught:
+            load_text(text)
+        assert str(caught.value) == (
+            "params.yaml: model.pretrained: expected width 1.0 and batch_norm false, because VGG16's weights are of "
+            "that width and have biases where batch norm has none; "
+            f"got width {float(width):g} and batch_norm {batch_norm}"
+        )
+
+
+def test_blocks_without_batch_norm_can_be_frozen(folder):
+    text = TEXT.replace("freeze: 0", "freeze: 5").replace("batch_norm: true", "batch_norm: false")
+    assert load_text(text).train.freeze == 5
 
 
 @pytest.mark.parametrize("digits", [400, 5000])

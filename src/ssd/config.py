@@ -88,6 +88,11 @@ Repair = Literal["repair", "error"]
 Drop = Literal["drop", "error"]
 
 
+def _require_digest(key: str, value: str | None) -> None:
+    if value is not None and not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError(f"{key}: expected 64 hexadecimal digits in lower case, got {value!r}")
+
+
 @dataclass(frozen=True)
 class Sample:
     """A drawn data set: how many pictures, from which seed."""
@@ -105,8 +110,7 @@ class Archive:
     sha256: str | None
 
     def __post_init__(self) -> None:
-        if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"sha256: expected 64 hexadecimal digits in lower case, got {self.sha256!r}")
+        _require_digest("sha256", self.sha256)
 
 
 @dataclass(frozen=True)
@@ -206,9 +210,11 @@ class Targets:
 
 @dataclass(frozen=True)
 class Model:
-    """The network: SSD300 or SSD512 on VGG16, its channels scaled by `width`.
+    """The network: SSD300 or SSD512 on VGG16, its channels scaled by `width`, and the images that it wants.
 
-    `dropout` is the probability that training drops a value of fc6 and of fc7.
+    `dropout` is the probability that training drops a value of fc6 and of fc7. `l2_norm`: of conv4_3 before its heads.
+    `input`: imagenet_rgb is RGB in ImageNet's mean and deviation, caffe_bgr is BGR from 0 to 255 less its mean.
+    `pretrained`: a file of VGG16's weights that the backbone starts from; its digest may be empty, then it is printed.
     """
 
     input_size: Literal[300, 512]
@@ -216,6 +222,19 @@ class Model:
     batch_norm: bool
     heads: Literal["separable", "conv"]
     dropout: Annotated[float, AtLeast(0), Below(1)]
+    l2_norm: bool
+    input: Literal["imagenet_rgb", "caffe_bgr"]
+    pretrained: str | None
+    pretrained_sha256: str | None
+
+    def __post_init__(self) -> None:
+        _require_digest("pretrained_sha256", self.pretrained_sha256)
+        if self.pretrained is not None and (self.batch_norm or self.width != 1):
+            raise ValueError(
+                "pretrained: expected width 1.0 and batch_norm false, because VGG16's weights are of that width and "
+                f"have biases where batch norm has none; got width {self.width:g} and batch_norm "
+                f"{str(self.batch_norm).lower()}"
+            )
 
 
 @dataclass(frozen=True)
@@ -270,7 +289,8 @@ class Train:
     """Optimisation: the optimizer, and its rate: a linear warm-up to `lr_max`, then a cosine or steps.
 
     cosine: down to `lr_end`. steps: times `lr_factor` after each of `milestones`, in epochs. `momentum` is Adam's
-    beta 1 where the optimizer is adam. `bias_lr_factor` multiplies the rate of biases.
+    beta 1 where the optimizer is adam. `bias_lr_factor` multiplies the rate of biases. `freeze`: so many of VGG16's
+    blocks, the first, keep their weights.
     """
 
     seed: Count
@@ -287,6 +307,7 @@ class Train:
     momentum: Annotated[float, AtLeast(0), Below(1)]
     weight_decay: NotNegative
     bias_lr_factor: AboveZero
+    freeze: Annotated[int, AtLeast(0), AtMost(5)]
     workers: Positive
 
     def __post_init__(self) -> None:
@@ -344,6 +365,11 @@ class Params:
             raise ValueError(
                 "train.batch_size: expected at least 2 with batch norm, which separable heads have too: "
                 "it would see a single cell of the smallest map; got 1"
+            )
+        if self.train.freeze and self.model.batch_norm:
+            raise ValueError(
+                "train.freeze: expected 0 with model.batch_norm, whose statistics would go on moving; "
+                f"got {self.train.freeze}"
             )
 
 

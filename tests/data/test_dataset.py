@@ -62,7 +62,7 @@ CAFFE = dataclasses.replace(
     interpolation="random",
 )
 BEFORE = json.loads((Path(__file__).parents[1] / "golden" / "tutorial_samples.json").read_text())
-SAMPLE = TrainingSample(ANCHORS, SIZE, 0.5, VARIANCES, NOTHING, seed=1, epoch=1)
+SAMPLE = TrainingSample(ANCHORS, SIZE, "imagenet_rgb", 0.5, VARIANCES, NOTHING, seed=1, epoch=1)
 
 
 def picture(image_id: int) -> np.ndarray:
@@ -117,7 +117,7 @@ def val_records(folder: Path) -> Records:
 
 
 def pixels_of(image_id: int) -> np.ndarray:
-    return network_input(picture(image_id), SIZE)
+    return network_input(picture(image_id), SIZE, "imagenet_rgb")
 
 
 def ids_of(batches: list) -> list[int]:
@@ -133,17 +133,37 @@ def epoch_of(records: Records, batch_size: int = 1, workers: int = 1, **changes:
 
 def test_an_input_is_normalised_rgb_planes() -> None:
     colour = np.full((10, 20, 3), (10, 128, 250), np.uint8)
-    made = network_input(colour, SIZE)
+    made = network_input(colour, SIZE, "imagenet_rgb")
     assert made.shape == (3, SIZE, SIZE) and made.dtype == np.float32
     assert made.flags["C_CONTIGUOUS"]
     expected = [(10 - 123.675) / 58.395, (128 - 116.28) / 57.12, (250 - 103.53) / 57.375]
     np.testing.assert_allclose(made[:, 7, 30], expected, rtol=1e-5)
 
 
+def test_an_input_for_caffes_weights_is_bgr_from_0_to_255_less_the_mean() -> None:
+    colour = np.full((10, 20, 3), (10, 128, 250), np.uint8)
+    made = network_input(colour, SIZE, "caffe_bgr")
+    assert made.shape == (3, SIZE, SIZE) and made.dtype == np.float32
+    assert made.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(made[:, 7, 30], [250 - 104, 128 - 117, 10 - 123])
+
+
+@pytest.mark.parametrize("wanted", ["imagenet_rgb", "caffe_bgr"])
+def test_samples_of_training_and_of_evaluation_are_of_the_input_that_is_wanted(wanted: str) -> None:
+    expected = network_input(picture(EMPTY_ID), SIZE, wanted)
+    row = np.frombuffer(encoded(EMPTY_ID), "S1")
+    nothing = np.zeros((1, 4), np.float32), np.zeros(1, np.int32)
+    training = dataclasses.replace(SAMPLE, input=wanted)(np.array([EMPTY_ID]), row, *nothing)
+    size = np.array([HEIGHT]), np.array([WIDTH])
+    evaluation = EvaluationSample(SIZE, wanted)(np.array([EMPTY_ID]), *size, row)
+    np.testing.assert_array_equal(training[0], expected)
+    np.testing.assert_array_equal(evaluation[0], expected)
+
+
 def test_an_input_of_its_own_size_is_only_normalised() -> None:
     given = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     expected = (given[5, 9, 2] - 0.406 * 255) / (0.225 * 255)
-    assert network_input(given, SIZE)[2, 5, 9] == pytest.approx(expected, rel=1e-5)
+    assert network_input(given, SIZE, "imagenet_rgb")[2, 5, 9] == pytest.approx(expected, rel=1e-5)
 
 
 def test_targets_decode_to_the_boxes_they_were_made_of() -> None:
@@ -242,7 +262,7 @@ def test_a_sample_is_the_augmented_photo_and_the_sentinel_is_no_object() -> None
     nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
     rng = np.random.default_rng([1, 1, EMPTY_ID])
     changed, _, _ = augment(picture(EMPTY_ID), *nothing, ALWAYS, SIZE, rng)
-    np.testing.assert_array_equal(pixels, network_input(changed, SIZE))
+    np.testing.assert_array_equal(pixels, network_input(changed, SIZE, "imagenet_rgb"))
     assert not labels.any()
 
 
@@ -308,7 +328,7 @@ def test_targets_of_a_batch_are_those_of_its_photos(train_records: Records) -> N
 def test_evaluation_sees_every_photo_in_order_also_in_an_incomplete_last_batch(
     val_records: Records, batch_size: int
 ) -> None:
-    batches = list(evaluation_batches(val_records, EvaluationSample(SIZE), batch_size))
+    batches = list(evaluation_batches(val_records, EvaluationSample(SIZE, "imagenet_rgb"), batch_size))
     assert sum(len(pixels) for pixels, _, _ in batches) == len(VAL_IDS)
     assert np.concatenate([image_ids for _, image_ids, _ in batches]).tolist() == [[each] for each in VAL_IDS]
     assert ids_of(batches) == list(VAL_IDS)
@@ -326,19 +346,19 @@ def test_a_photo_that_ends_in_zero_bytes_is_read_to_its_end(
         )
     seen = (
         ids_of(epoch_of(train_records)),
-        ids_of(list(evaluation_batches(val_records, EvaluationSample(SIZE), 1))),
+        ids_of(list(evaluation_batches(val_records, EvaluationSample(SIZE, "imagenet_rgb"), 1))),
     )
     assert 7 in seen[0] and 9 in seen[1]
 
 
 def test_an_id_beyond_32_bits_comes_through_whole(train_records: Records) -> None:
-    batches = evaluation_batches(train_records, EvaluationSample(SIZE), 4)
+    batches = evaluation_batches(train_records, EvaluationSample(SIZE, "imagenet_rgb"), 4)
     assert [int(each) for _, image_ids, _ in batches for each in image_ids[:, 0]] == list(TRAIN_IDS)
 
 
 def test_what_was_read_stays_when_more_is_read(val_records: Records) -> None:
     kept, copies = [], []
-    for batch in evaluation_batches(val_records, EvaluationSample(SIZE), 2):
+    for batch in evaluation_batches(val_records, EvaluationSample(SIZE, "imagenet_rgb"), 2):
         kept.append(batch)
         copies.append([part.copy() for part in batch])
     for batch, copied in zip(kept, copies, strict=True):

@@ -24,7 +24,17 @@ RECIPE = Anchors(
     clip="none",
 )
 DESCRIPTION = Description(
-    model=Model(input_size=300, width=0.03125, batch_norm=True, heads="conv", dropout=0.0),
+    model=Model(
+        input_size=300,
+        width=0.03125,
+        batch_norm=True,
+        heads="conv",
+        dropout=0.0,
+        l2_norm=False,
+        input="imagenet_rgb",
+        pretrained=None,
+        pretrained_sha256=None,
+    ),
     anchors=RECIPE,
     variances=(0.1, 0.2),
     class_names=("disc", "square"),
@@ -66,7 +76,9 @@ def batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     of_empty = encode_targets(
         np.zeros((0, 4), np.float32), np.zeros(0, np.int32), ANCHORS, 0.5, DESCRIPTION.variances
     )
-    pixels = np.stack([network_input(photo(), 300), network_input(empty_photo(), 300)])
+    pixels = np.stack(
+        [network_input(each, 300, DESCRIPTION.model.input) for each in (photo(), empty_photo())]
+    )
     return pixels, *(np.stack(both) for both in zip(of_photo, of_empty, strict=True))
 
 

@@ -148,7 +148,7 @@ def photos() -> np.ndarray:
     rng = np.random.default_rng(5)
     others = [rng.integers(0, 256, (60 + 9 * index, 80, 3), np.uint8) for index in range(3)]
     pictures = [others[0], photo(), others[1], empty_photo(), others[2]]
-    return np.stack([network_input(picture, 300) for picture in pictures])
+    return np.stack([network_input(picture, 300, DESCRIPTION.model.input) for picture in pictures])
 
 
 @pytest.fixture(scope="module")

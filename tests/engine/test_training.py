@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 
 import mindspore.nn as nn
@@ -92,6 +93,19 @@ def test_training_moves_the_whole_backbone_and_every_moving_statistic(learnt: Le
     for name, before in weights_of(net).items():
         if name.startswith("backbone.") or "moving" in name:
             assert not np.array_equal(before, after[name]), name
+
+
+def test_frozen_blocks_stay_to_the_byte_while_all_the_others_move() -> None:
+    model = dataclasses.replace(DESCRIPTION.model, batch_norm=False)
+    net = build_network(dataclasses.replace(DESCRIPTION, model=model))
+    initialise(net, 1, 0.01)
+    net.backbone.freeze(2)
+    before = weights_of(net)
+    next(train_small(net))
+    for name, weights in weights_of(net).items():
+        if name.startswith("backbone."):
+            is_frozen = name.startswith(("backbone.block1.", "backbone.block2."))
+            assert (weights.tobytes() == before[name].tobytes()) == is_frozen, name
 
 
 def test_heads_of_maps_without_objects_learn_nothing_of_boxes(learnt: Learnt) -> None:

@@ -3,22 +3,22 @@
 Both references differ in map 0's heads only: they normalise conv4_3 before them.
 """
 
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from formula_weights import formula_picture, formula_weight
 from mindspore import Tensor
 from tiny_network import ANCHORS_PER_CELL
 
 from ssd.geometry.anchors import make_anchors
 from ssd.model.detector import LAYOUTS, SSD
+from ssd.model.weights import initialise
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "network.npz")
 GOLDEN_512 = np.load(Path(__file__).parents[1] / "golden" / "network_512.npz")
 ANCHORS_PER_CELL_512 = (4, 6, 6, 6, 6, 4, 4)
-SALT = "ssd-golden-open-1"
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,21 @@ def test_the_outputs_of_an_anchor_answer_to_the_pixels_around_it(
     assert np.abs(seen_yx - (cy, cx)).max() < 8
 
 
-def reference_weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The recorded network's weights, by their formula."""
-    seed = zlib.crc32(f"{SALT}|{name}".encode()) & 0xFFFFFFFF
-    drawn = np.random.RandomState(seed).standard_normal(shape)
-    if len(shape) == 1:
-        return (0.1 * drawn).astype(np.float32)
-    first_scale = 1 / 64 if shape[1] == 3 else 1
-    return (drawn * np.sqrt(2 / np.prod(shape[1:])) * first_scale).astype(np.float32)
+def test_the_heads_of_map_0_alone_see_the_normalised_conv4_3(slim: SSD, photos: np.ndarray) -> None:
+    net = SSD(300, 3, ANCHORS_PER_CELL, 0.03125, False, "conv", l2_norm=True).set_train(False)
+    initialise(net, 1, 0.01)
+    weights = {parameter.name: parameter.asnumpy() for parameter in net.get_parameters()}
+    assert weights.pop("l2_norm.scale").shape == (16,)
+    for parameter in slim.get_parameters():
+        np.testing.assert_array_equal(weights[parameter.name], parameter.asnumpy())
+    map_0 = 38 * 38 * 4
+    for ours, plain in zip(net(Tensor(photos)), slim(Tensor(photos)), strict=True):
+        np.testing.assert_array_equal(ours.asnumpy()[:, map_0:], plain.asnumpy()[:, map_0:])
+        assert not np.allclose(ours.asnumpy()[:, :map_0], plain.asnumpy()[:, :map_0], atol=1e-3)
+    conv4_3, _ = slim.backbone(Tensor(photos))
+    expected = slim.box_heads.heads[0](net.l2_norm(conv4_3)).asnumpy().transpose(0, 2, 3, 1)
+    made = net(Tensor(photos))[0].asnumpy()[:, :map_0]
+    np.testing.assert_allclose(made, expected.reshape(2, map_0, 4), atol=1e-5, rtol=0)
 
 
 def name_in_torchvision(name: str) -> str:
@@ -146,21 +153,13 @@ def name_in_lufficc(name: str) -> str:
     return f"box_head.predictor.{head}.{rest[1]}.{kind}"
 
 
-def reference_picture(side: int) -> np.ndarray:
-    """The recorded networks' input, by its formula: [side, side, 3] RGB from 0 to 255."""
-    drawn = np.random.RandomState(zlib.crc32(f"{SALT}|image0".encode()))
-    squares = -(-side // 20)
-    coarse = drawn.randint(0, 206, (squares, squares, 3)).repeat(20, axis=0).repeat(20, axis=1)
-    return coarse[:side, :side] + drawn.randint(0, 50, (side, side, 3))
-
-
 def as_input(picture: np.ndarray, mean: tuple[float, float, float]) -> np.ndarray:
     return (picture - np.array(mean)).transpose(2, 0, 1)[None].astype(np.float32)
 
 
 def with_weights_of(net: SSD, reference_name: Callable[[str], str]) -> SSD:
     for parameter in net.get_parameters():
-        parameter.set_data(Tensor(reference_weight(reference_name(parameter.name), parameter.shape)))
+        parameter.set_data(Tensor(formula_weight(reference_name(parameter.name), parameter.shape)))
     return net.set_train(False)
 
 
@@ -179,7 +178,7 @@ def assert_features_are(features: Tensor, golden: Mapping[str, np.ndarray], name
 def test_with_torchvisions_weights_it_gives_torchvisions_features_and_outputs() -> None:
     net = with_weights_of(SSD(300, 20, ANCHORS_PER_CELL, 1.0, False, "conv"), name_in_torchvision)
     mean = (0.48235 * 255, 0.45882 * 255, 0.40784 * 255)
-    maps = maps_of(net, as_input(reference_picture(300), mean))
+    maps = maps_of(net, as_input(formula_picture(0, 300, 300), mean))
     for name, features in zip(("conv4_3", "map1", "map2", "map3", "map4", "map5"), maps, strict=True):
         assert_features_are(features, GOLDEN, name)
     assert_outputs_are(net, maps, GOLDEN)

@@ -1,6 +1,8 @@
+import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor
+from tiny_network import slim_network
 
 from ssd.model.detector import SSD
 from ssd.model.vgg import ConvBlock, scaled
@@ -50,6 +52,32 @@ def test_masks_of_dropout_are_factors_of_fc6_and_fc7(slim: SSD, photos: np.ndarr
     # fc7's bias is 0 at the start, so it is as linear as its ReLU
     np.testing.assert_allclose(slim.backbone(pixels, half, none)[1].asnumpy(), fc7 / 2, rtol=1e-5)
     assert not slim.backbone(pixels, all_, none)[1].asnumpy().any()
+
+
+@pytest.mark.parametrize("blocks", range(6))
+def test_frozen_blocks_have_no_gradient_and_the_others_have(photos: np.ndarray, blocks: int) -> None:
+    net = slim_network(3, False, "conv", 1)
+    parameters = [each for each in net.get_parameters() if each.name.startswith("backbone.")]
+    net.backbone.freeze(blocks)
+
+    def loss(pixels: Tensor) -> Tensor:
+        conv4_3, fc7 = net.backbone(pixels)
+        return conv4_3.sum() + fc7.sum()
+
+    gradients = ms.grad(loss, None, tuple(parameters))(Tensor(photos[:1]))
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        is_frozen = parameter.name.removeprefix("backbone.").startswith(
+            tuple(f"block{block}." for block in range(1, blocks + 1))
+        )
+        assert parameter.requires_grad is not is_frozen, parameter.name
+        assert gradient.asnumpy().any() == (not is_frozen), parameter.name
+
+
+def test_freezing_changes_no_output(slim: SSD, photos: np.ndarray) -> None:
+    net = slim_network(3, False, "conv", 1)
+    net.backbone.freeze(4)
+    for ours, theirs in zip(net(Tensor(photos)), slim(Tensor(photos)), strict=True):
+        np.testing.assert_array_equal(ours.asnumpy(), theirs.asnumpy())
 
 
 def test_batch_norm_takes_the_place_of_the_bias() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from mindspore import Tensor
-from tiny_network import slim_network
+from tiny_network import ANCHORS_PER_CELL, slim_network
 
 from ssd.model.detector import SSD
 from ssd.model.weights import initialise
@@ -62,6 +62,13 @@ def test_at_the_start_every_class_is_as_rare_as_the_prior_and_the_background_lik
     assert np.median(scores[..., 1:]) == pytest.approx(0.01, rel=0.05)
     assert np.quantile(scores[..., 1:], 0.99) < 0.03
     assert np.median(scores[..., 0]) == pytest.approx(0.99, abs=0.001)
+
+
+def test_the_l2_normalisation_starts_at_a_scale_of_twenty() -> None:
+    net = SSD(300, 3, ANCHORS_PER_CELL, 0.03125, False, "conv", l2_norm=True)
+    net.l2_norm.scale.set_data(Tensor(np.zeros(16, np.float32)))
+    initialise(net, 1, 0.01)
+    np.testing.assert_array_equal(net.l2_norm.scale.asnumpy(), np.full(16, 20))
 
 
 def test_a_prior_of_a_half_leaves_the_classes_without_bias() -> None:

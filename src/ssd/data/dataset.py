@@ -8,7 +8,7 @@ crash on damaged ones.
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -26,15 +26,24 @@ from ssd.runtime import prepare_mindspore
 MEAN_RGB = np.array([0.485, 0.456, 0.406], np.float32) * 255
 STD_RGB = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
+# Caffe's SSD (Liu et al. 2016): whole numbers near ImageNet's mean.
+CAFFE_MEAN_BGR = np.array([104, 117, 123], np.float32)
 
-def network_input(image: np.ndarray, size: int) -> np.ndarray:
+Input = Literal["imagenet_rgb", "caffe_bgr"]
+"""What the network wants: RGB in ImageNet's mean and deviation, or BGR from 0 to 255 less the mean."""
+
+
+def network_input(image: np.ndarray, size: int, wanted: Input) -> np.ndarray:
     """An image as the network wants it: stretched to a square, normalised, [3, size, size] float32.
 
     Args:
         image: [H, W, 3] uint8 RGB.
         size: side of the network's input.
+        wanted: order and scale of the channels.
     """
-    return np.ascontiguousarray(((resize(image, size) - MEAN_RGB) / STD_RGB).transpose(2, 0, 1))
+    rgb = resize(image, size)
+    pixels = (rgb - MEAN_RGB) / STD_RGB if wanted == "imagenet_rgb" else rgb[:, :, ::-1] - CAFFE_MEAN_BGR
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def encode_targets(
@@ -71,7 +80,7 @@ class TrainingSample:
 
     Attributes:
         anchors: [A, 4] yxyx.
-        size: side of the network's input.
+        size, input: as in `network_input`.
         iou_threshold, variances: as in `encode_targets`.
         policy: chances and ranges of the augmentation.
         seed, epoch: with the image's id, all that chance depends on.
@@ -79,6 +88,7 @@ class TrainingSample:
 
     anchors: np.ndarray
     size: int
+    input: Input
     iou_threshold: float
     variances: tuple[float, float]
     policy: Augment
@@ -95,7 +105,7 @@ class TrainingSample:
         offsets, anchor_labels = encode_targets(
             boxes, labels, self.anchors, self.iou_threshold, self.variances
         )
-        return network_input(image, self.size), offsets, anchor_labels
+        return network_input(image, self.size, self.input), offsets, anchor_labels
 
 
 @dataclass(frozen=True)
@@ -103,17 +113,19 @@ class EvaluationSample:
     """Makes one evaluation sample of one record.
 
     Attributes:
-        size: side of the network's input.
+        size, input: as in `network_input`.
     """
 
     size: int
+    input: Input
 
     def __call__(
         self, image_id: np.ndarray, height: np.ndarray, width: np.ndarray, encoded: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels [3, size, size], image id [1] and the photo's size [2] height, width in pixels."""
         photo_px = np.array([height[0], width[0]], np.int32)
-        return network_input(decode(encoded.tobytes()), self.size), image_id.astype(np.int64), photo_px
+        pixels = network_input(decode(encoded.tobytes()), self.size, self.input)
+        return pixels, image_id.astype(np.int64), photo_px
 
 
 def training_batches(

@@ -17,9 +17,12 @@ from ssd.config import Anchors, Model, from_tree
 from ssd.files import write_bytes
 from ssd.geometry.anchors import anchors_per_cell, make_anchors, map_sizes
 from ssd.model.detector import LAYOUTS, SSD
+from ssd.model.misfit import misfit
 
 FORMAT = 2
 ANCHORS = "anchors"
+UNUSED = "N/A"
+"""Name of a label that no object has, as of the ids that COCO leaves out; torchvision's detectors have ten."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Description:
         model: the network's parameters.
         anchors: the recipe of the anchors.
         variances: divisors of encoded centres and sizes.
-        class_names, category_ids: of labels 1, 2, … in this order.
+        class_names, category_ids: of labels 1, 2, … in this order; a name may be `UNUSED`.
         scores: how logits become scores.
     """
 
@@ -67,7 +70,7 @@ class Checkpoint:
     weights: dict[str, np.ndarray]
 
     def require_categories(self, categories: list[dict[str, Any]]) -> None:
-        """Make sure that the checkpoint was trained on these classes.
+        """Make sure that the checkpoint was trained on these classes, unused labels apart.
 
         Args:
             categories: of a COCO file, in the order of the labels.
@@ -75,7 +78,8 @@ class Checkpoint:
         Raises:
             ValueError: other ids or names.
         """
-        trained = list(zip(self.description.category_ids, self.description.class_names, strict=True))
+        pairs = zip(self.description.category_ids, self.description.class_names, strict=True)
+        trained = [(category_id, name) for category_id, name in pairs if name != UNUSED]
         given = [(category["id"], category["name"]) for category in categories]
         if trained != given:
             raise ValueError(
@@ -105,6 +109,7 @@ def build_network(description: Description) -> SSD:
         model.width,
         model.batch_norm,
         model.heads,
+        model.l2_norm,
     )
 
 
@@ -173,17 +178,11 @@ def load_network(checkpoint: Checkpoint) -> SSD:
     net = build_network(checkpoint.description)
     expected = {parameter.name: parameter for parameter in net.get_parameters()}
     weights = checkpoint.weights
-    faults = {
-        "missing": sorted(expected.keys() - weights.keys()),
-        "extra": sorted(weights.keys() - expected.keys()),
-        "misshapen": sorted(
-            f"{name} {weights[name].shape}, expected {expected[name].shape}"
-            for name in expected.keys() & weights.keys()
-            if weights[name].shape != expected[name].shape
-        ),
-    }
-    if any(faults.values()):
-        told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in faults.items() if names)
+    told = misfit(
+        {name: parameter.shape for name, parameter in expected.items()},
+        {name: weight.shape for name, weight in weights.items()},
+    )
+    if told:
         raise ValueError(f"{checkpoint.path}: the weights do not fit the network it describes: {told}")
     for name, parameter in expected.items():
         parameter.set_data(ms.Tensor(weights[name]))

@@ -11,6 +11,7 @@ import mindspore.nn as nn
 from mindspore import Tensor
 
 from ssd.model.heads import MultiBox
+from ssd.model.l2_norm import L2Norm
 from ssd.model.vgg import VGG16, ConvBlock, scaled
 
 
@@ -72,6 +73,7 @@ class SSD(nn.Cell):
         width: factor on the channels of the backbone and the extra layers.
         batch_norm: batch norm after the convolutions of the backbone and of the extra layers.
         heads: "separable" or "conv".
+        l2_norm: L2 normalisation of conv4_3 before the heads of its map, and there alone.
 
     Inputs:
         images [B, 3, S, S]; for dropout two masks more, of `mask_shape`.
@@ -88,6 +90,7 @@ class SSD(nn.Cell):
         width: float,
         batch_norm: bool,
         heads: str,
+        l2_norm: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = VGG16(width, batch_norm)
@@ -106,6 +109,7 @@ class SSD(nn.Cell):
             )
             channels.append(wide)
         self.extras = nn.CellList(extras)
+        self.l2_norm = L2Norm(channels[0]) if l2_norm else nn.Identity()
         self.box_heads = MultiBox(heads, tuple(channels), anchors_per_cell, 4)
         self.class_heads = MultiBox(heads, tuple(channels), anchors_per_cell, 1 + classes)
 
@@ -115,8 +119,8 @@ class SSD(nn.Cell):
 
     def construct(self, images: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
         """Offsets and logits of all anchors."""
-        maps = self.backbone(images, *masks)
-        x = maps[-1]
+        conv4_3, x = self.backbone(images, *masks)
+        maps = (self.l2_norm(conv4_3), x)
         for extra in self.extras:
             x = extra(x)
             maps += (x,)

@@ -5,7 +5,7 @@ on, where the tutorial leaves both out and so stacks linear layers; dropout is a
 """
 
 import mindspore.nn as nn
-from mindspore import Tensor
+from mindspore import Tensor, ops
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 FC_CHANNELS = 1024
@@ -63,7 +63,7 @@ class ConvBlock(nn.Cell):
 
 
 class VGG16(nn.Cell):
-    """VGG16 up to conv5_3, then fc6 and fc7 as convolutions (fc6 dilated by 6).
+    """VGG16 up to conv5_3, then fc6 and fc7 as convolutions (fc6 dilated by 6). `freeze` fixes its first blocks.
 
     Args:
         width: factor on all channels; 1.0 is VGG16.
@@ -94,14 +94,32 @@ class VGG16(nn.Cell):
         self.fc6 = ConvBlock(channels, fc, 3, batch_norm, padding=6, dilation=6)
         self.fc7 = ConvBlock(fc, fc, 1, batch_norm)
         self.out_channels = scaled(BLOCKS[3][-1], width), fc
+        self.frozen = 0
+
+    def freeze(self, blocks: int) -> None:
+        """Fix the first blocks: no gradient of their weights is taken, nor one back to them.
+
+        To be called before the network is compiled and before the optimizer is made.
+
+        Args:
+            blocks: so many, 0 to 5.
+        """
+        self.frozen = blocks
+        for block in (self.block1, self.block2, self.block3, self.block4, self.block5)[:blocks]:
+            for parameter in block.get_parameters():
+                parameter.requires_grad = False
+
+    def after(self, block: int, x: Tensor) -> Tensor:
+        """The output of a block; where it is fixed, the end of the backward pass."""
+        return ops.stop_gradient(x) if block <= self.frozen else x
 
     def construct(self, images: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
         """conv4_3 and fc7."""
-        x = self.pool(self.block1(images))
-        x = self.pool(self.block2(x))
-        x = self.pool(self.block3(x))
-        conv4_3 = self.block4(x)
-        x = self.pool5(self.block5(self.pool(conv4_3)))
+        x = self.pool(self.after(1, self.block1(images)))
+        x = self.pool(self.after(2, self.block2(x)))
+        x = self.pool(self.after(3, self.block3(x)))
+        conv4_3 = self.after(4, self.block4(x))
+        x = self.pool5(self.after(5, self.block5(self.pool(conv4_3))))
         if len(masks) == 0:
             return conv4_3, self.fc7(self.fc6(x))
         fc6_mask, fc7_mask = masks

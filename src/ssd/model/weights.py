@@ -7,6 +7,7 @@ import mindspore as ms
 import numpy as np
 
 from ssd.model.detector import SSD
+from ssd.model.l2_norm import FIRST_SCALE
 
 OUTPUT_DEVIATION = 0.01
 
@@ -17,7 +18,7 @@ def initialise(net: SSD, seed: int, class_prior: float) -> None:
     Convolutions: normal, variance 2 / fan-in (He et al. 2015), which suits any width. The heads' last convolutions:
     deviation 0.01; their class bias: the logit of `class_prior`, reversed for the background, so that the many
     background anchors do not swamp the loss at the start (Lin et al. 2017, section 4.1). Norms: scale 1, shift 0.
-    To be called before the network is compiled.
+    The L2 normalisation: scale 20. To be called before the network is compiled.
     """
     for parameter in net.trainable_params():
         parameter.set_data(ms.Tensor(_first_value(parameter.name, parameter.shape, seed)))
@@ -34,6 +35,8 @@ def _first_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
         return (rng.standard_normal(shape) * deviation).astype(np.float32)
     if name.endswith("gamma"):
         return np.ones(shape, np.float32)
+    if name == "l2_norm.scale":
+        return np.full(shape, FIRST_SCALE, np.float32)
     return np.zeros(shape, np.float32)
 
 
