@@ -45,7 +45,7 @@ def test_a_count_agrees_with_its_noun():
 
 def test_a_suggestion_names_the_sizes_as_params_yaml_has_them():
     assert words.suggestion(inputs.Suggestion((0.05, 0.125, 1.0), 0.96)) == (
-        "With anchors.sizes of 0.05, 0.125, 1, 96.0% of all training objects would be covered."
+        "With anchors.sizes of 0.05, 0.125, 1.0, 96.0% of all training objects would be covered."
     )
 
 

@@ -134,7 +134,7 @@ def run(training: Training, data: Data) -> str:
 
 def suggestion(suggested: Suggestion) -> str:
     """What other anchors would do."""
-    sizes = ", ".join(f"{size:g}" for size in suggested.sizes)
+    sizes = ", ".join(map(str, suggested.sizes))
     return (
         f"With anchors.sizes of {sizes}, {percent(suggested.share)} of all training objects would be covered."
     )
