@@ -38,7 +38,7 @@ def every_operation_at_once() -> Iterator[None]:
 
 def slim(params: Params) -> Description:
     return Description(
-        model=dataclasses.replace(params.model, width=1 / 32),
+        model=dataclasses.replace(params.model, width=1 / 32, pretrained=None),
         anchors=params.anchors,
         variances=params.targets.variances,
         class_names=("disc", "square"),

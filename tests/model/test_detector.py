@@ -186,7 +186,7 @@ def test_with_torchvisions_weights_it_gives_torchvisions_features_and_outputs() 
 
 def test_with_lufficcs_weights_ssd512_gives_lufficcs_features_and_outputs() -> None:
     net = with_weights_of(SSD(512, 20, ANCHORS_PER_CELL_512, 1.0, False, "conv"), name_in_lufficc)
-    maps = maps_of(net, as_input(reference_picture(512), (123.0, 117.0, 104.0)))
+    maps = maps_of(net, as_input(formula_picture(0, 512, 512), (123.0, 117.0, 104.0)))
     for index, features in enumerate(maps[1:], 1):
         assert_features_are(features, GOLDEN_512, f"map{index}")
     assert_outputs_are(net, maps, GOLDEN_512)
