@@ -28,6 +28,14 @@ def run_stage(main: Callable[[], None], description: str | None) -> None:
         sys.exit(f"error: {error}")
 
 
+def project() -> Path:
+    """The project's folder, for paths of the user's own and for work/.
+
+    A queued experiment runs in a copy of the project, and is told here where the project is.
+    """
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
 def _parse_arguments(name: str, description: str | None) -> None:
     argparse.ArgumentParser(
         prog=f"python -m stages.{name}",

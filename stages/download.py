@@ -1,13 +1,12 @@
 """Stage download: bring the data set that params.yaml names into data/raw."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ssd.config import Dataset, load_params
 from ssd.data.raw import fill_raw
 from ssd.files import replacing_folder
-from stages import run_stage
+from stages import project, run_stage
 
 
 @dataclass(frozen=True)
@@ -20,10 +19,8 @@ class Params:
 def main() -> None:
     """Read `dataset`, write data/raw; what is downloaded stays in work/downloads."""
     params = load_params("params.yaml", Params)
-    # A queued experiment runs in a copy of the project, and is told here where the project is.
-    project = Path(os.environ.get("DVC_ROOT", "."))
     with replacing_folder(Path("data/raw")) as folder:
-        fill_raw(params.dataset, folder, project=project, downloads=project / "work" / "downloads")
+        fill_raw(params.dataset, folder, project=project(), downloads=project() / "work" / "downloads")
 
 
 if __name__ == "__main__":

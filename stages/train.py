@@ -19,7 +19,7 @@ from ssd.engine.training import train
 from ssd.model.loss import make_loss
 from ssd.model.pretrained import start_from_pretrained
 from ssd.model.weights import initialise
-from stages import run_stage
+from stages import project, run_stage
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def main() -> None:
 
     net = build_network(description)
     initialise(net, rules.seed, params.loss.class_prior)
-    start_from_pretrained(net, params.model.pretrained, params.model.pretrained_sha256, params.model.input)
+    pretrained = params.model.pretrained and project() / params.model.pretrained
+    start_from_pretrained(net, pretrained, params.model.pretrained_sha256, params.model.input)
     net.backbone.freeze(rules.freeze)
     steps = steps_in(len(records), rules.batch_size)
     rates = learning_rates(rules, steps)

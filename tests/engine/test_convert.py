@@ -36,7 +36,7 @@ GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "torchvision_ssd.npz")
 SHAPES = json.loads((Path(__file__).parents[1] / "golden" / "torchvision_ssd.json").read_text())
 SIDE = 300
 RULES = Evaluate(
-    batch_size=1, min_score=0.01, candidates_per_class=400, nms_iou=0.45, detections_per_image=200
+    batch_size=1, min_score=0.01, candidates_per_class=400, clip=True, nms_iou=0.45, detections_per_image=200
 )
 
 

@@ -93,7 +93,7 @@ def test_torchvisions_weights_give_torchvisions_features(
     net: SSD, torchvision_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fc6 = net.backbone.fc6.conv.weight.asnumpy().copy()
-    start_from_pretrained(net, str(torchvision_file), None, "imagenet_rgb")
+    start_from_pretrained(net, torchvision_file, None, "imagenet_rgb")
     require_features(net.backbone, picture_rgb(), "torchvision")
     np.testing.assert_array_equal(net.backbone.fc6.conv.weight.asnumpy(), fc6)
     digest = hashlib.sha256(torchvision_file.read_bytes()).hexdigest()
@@ -104,7 +104,7 @@ def test_torchvisions_weights_give_torchvisions_features(
 
 
 def test_keras_weights_give_keras_features_of_a_bgr_picture(net: SSD, keras_file: Path) -> None:
-    start_from_pretrained(net, str(keras_file), None, "caffe_bgr")
+    start_from_pretrained(net, keras_file, None, "caffe_bgr")
     require_features(net.backbone, picture_rgb()[:, :, ::-1], "keras")
 
 
@@ -112,7 +112,7 @@ def test_mindcvs_weights_have_no_biases_and_give_mindcvs_features(net: SSD, tmp_
     path = tmp_path / "vgg16.ckpt"
     tensors = as_torchvision(formula_weight, biases=False)
     ms.save_checkpoint([{"name": name, "data": Tensor(each)} for name, each in tensors.items()], str(path))
-    start_from_pretrained(net, str(path), None, "imagenet_rgb")
+    start_from_pretrained(net, path, None, "imagenet_rgb")
     backbone, x = net.backbone, pixels(picture_rgb())
     for block in (backbone.block1, backbone.block2, backbone.block3, backbone.block4, backbone.block5):
         x = backbone.pool(block(x))
@@ -254,7 +254,7 @@ def test_no_file_changes_nothing(net: SSD, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the weights of ../shared/weights are not here")
 def test_the_published_weights_see_edges_and_corners_of_a_real_size(net: SSD) -> None:
-    start_from_pretrained(net, str(SHARED), None, "caffe_bgr")
+    start_from_pretrained(net, SHARED, None, "caffe_bgr")
     kernel = net.backbone.block1[0].conv.weight.asnumpy()
     assert kernel.shape == (64, 3, 3, 3)
     assert 0.1 < np.abs(kernel).mean() < 0.5
@@ -272,15 +272,15 @@ def test_another_input_than_the_weights_want_is_refused_with_the_one_to_set(
         (keras_file, "caffe_bgr", "imagenet_rgb"),
     ):
         with pytest.raises(ValueError) as raised:
-            start_from_pretrained(net, str(path), None, wrong)
+            start_from_pretrained(net, path, None, wrong)
         assert str(raised.value) == f"{path}: expected model.input: {right} for these weights, got {wrong}"
 
 
 def test_a_file_of_another_digest_is_refused(net: SSD, keras_file: Path) -> None:
     digest = hashlib.sha256(keras_file.read_bytes()).hexdigest()
-    start_from_pretrained(net, str(keras_file), digest, "caffe_bgr")
+    start_from_pretrained(net, keras_file, digest, "caffe_bgr")
     with pytest.raises(ValueError) as raised:
-        start_from_pretrained(net, str(keras_file), "0" * 64, "caffe_bgr")
+        start_from_pretrained(net, keras_file, "0" * 64, "caffe_bgr")
     assert str(raised.value) == (
         f"{keras_file}: expected sha256 {'0' * 64} (model.pretrained_sha256), got {digest}"
     )
@@ -289,10 +289,10 @@ def test_a_file_of_another_digest_is_refused(net: SSD, keras_file: Path) -> None
 def test_a_network_of_another_width_or_with_batch_norm_is_refused(keras_file: Path) -> None:
     narrow = SSD(300, 1, ANCHORS_PER_CELL, 0.5, False, "conv")
     with pytest.raises(ValueError, match=r"do not fit a backbone of this width: misshapen: .* and 21 more$"):
-        start_from_pretrained(narrow, str(keras_file), None, "caffe_bgr")
+        start_from_pretrained(narrow, keras_file, None, "caffe_bgr")
     normed = SSD(300, 1, ANCHORS_PER_CELL, 1.0, True, "conv")
     with pytest.raises(ValueError, match=r"missing: block1\.0\.norm\.beta, .*; extra: block1\.0\.conv\.bias"):
-        start_from_pretrained(normed, str(keras_file), None, "caffe_bgr")
+        start_from_pretrained(normed, keras_file, None, "caffe_bgr")
 
 
 def test_missing_extra_and_misshapen_weights_are_listed_in_one_sentence() -> None:

@@ -57,27 +57,28 @@ class Backbone:
     weights: dict[str, np.ndarray]
 
 
-def start_from_pretrained(net: SSD, pretrained: str | None, digest: str | None, wanted: Input) -> None:
+def start_from_pretrained(net: SSD, path: Path | None, digest: str | None, wanted: Input) -> None:
     """Put the weights of a file into the backbone, if there is a file, and say on stderr what it gave.
 
     To be called after the first weights are set and before the network is compiled.
 
     Args:
         net: of width 1 and without batch norm.
-        pretrained: the file, as `read_tensors` takes it.
+        path: the file, as `read_tensors` takes it.
         digest: its SHA-256; where it is not given, it is told.
         wanted: the network's input.
 
     Raises:
         ValueError: another digest, another input, or weights that do not fit.
     """
-    if pretrained is None:
+    if path is None:
         return
-    path = Path(pretrained)
-    backbone = read_backbone(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: expected a file of VGG16's weights (model.pretrained), got no such file")
     found = sha256(path)
     if digest is not None and found != digest:
         raise ValueError(f"{path}: expected sha256 {digest} (model.pretrained_sha256), got {found}")
+    backbone = read_backbone(path)
     if backbone.input != wanted:
         raise ValueError(f"{path}: expected model.input: {backbone.input} for these weights, got {wanted}")
     parameters = {each.name.removeprefix("backbone."): each for each in net.backbone.get_parameters()}
