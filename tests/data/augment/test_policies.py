@@ -190,3 +190,15 @@ def test_boxes_stay_inside_with_an_area_and_with_their_labels(
     assert set(kept_labels.tolist()) <= set(labels.tolist())
     assert np.isfinite(kept_boxes).all() and (kept_boxes >= 0).all() and (kept_boxes <= 1).all()
     assert (area(kept_boxes.astype(np.float32)) > 0).all()
+
+
+def test_policy_ssd_works_on_a_large_photo_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def noted(image, *given):
+        seen.append(image.shape)
+        return expand(image, *given)
+
+    monkeypatch.setattr(policies, "expand", noted)
+    augment(noise(900, 3000), NO_BOXES, NO_LABELS, EVERYTHING, SIZE, np.random.default_rng(1))
+    assert seen == [(307, 1024, 3)]

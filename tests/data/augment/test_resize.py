@@ -4,7 +4,7 @@ import pytest
 from pictures import NO_BOXES, noise
 
 from ssd.data.augment.mirror import mirror
-from ssd.data.augment.resize import INTERPOLATIONS, draw_interpolation, resize
+from ssd.data.augment.resize import INTERPOLATIONS, draw_interpolation, resize, shrink
 
 
 @pytest.mark.parametrize(("height", "width"), [(7, 500), (300, 300), (1, 1), (600, 333)])
@@ -51,3 +51,20 @@ def test_linear_is_linear_and_takes_no_chance() -> None:
     rng = np.random.default_rng(1)
     assert {draw_interpolation("linear", rng) for _ in range(20)} == {cv2.INTER_LINEAR}
     assert rng.random() == np.random.default_rng(1).random()
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [(3000, 4000, (768, 1024)), (4000, 3000, (1024, 768)), (2048, 1, (1024, 1)), (5000, 1, (1024, 1))],
+)
+def test_a_photo_too_long_is_shrunk_in_its_proportions(
+    height: int, width: int, expected: tuple[int, int]
+) -> None:
+    picture = np.full((height, width, 3), (9, 8, 7), np.uint8)
+    assert np.array_equal(shrink(picture, 1024), np.full((*expected, 3), (9, 8, 7), np.uint8))
+
+
+@pytest.mark.parametrize(("height", "width"), [(480, 640), (1024, 1024), (1, 1)])
+def test_a_photo_that_is_not_stays_as_it_is(height: int, width: int) -> None:
+    picture = noise(height, width)
+    assert shrink(picture, 1024) is picture
