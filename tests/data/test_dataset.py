@@ -279,7 +279,7 @@ def test_the_drawn_interpolation_is_the_one_that_the_network_sees() -> None:
     assert 0 < sum(nearest) < 60
     assert len({line.tobytes() for line in seen}) >= 3
     # evaluation: a quarter and three quarters between them
-    evaluated, _, _ = EvaluationSample(4)(np.array([1]), np.array([2]), np.array([2]), two)
+    evaluated, _, _ = EvaluationSample(4, "imagenet_rgb")(np.array([1]), np.array([2]), np.array([2]), two)
     levels = np.rint(evaluated[0, 0] * 58.395 + 123.675)
     assert levels.tolist() == [255, 191, 64, 0]
 

@@ -55,7 +55,9 @@ def test_a_bad_parameter_ends_every_stage_with_one_sentence_before_any_work(proj
     write_params(project, "  epochs: ", "  epoch: ")
     done = run(project, "-m", f"stages.{stage}")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: params.yaml: train: unknown key epoch; known: batch_size, epochs, ")
+    assert done.stderr.startswith(
+        "error: params.yaml: train: unknown key epoch; known: batch_size, bias_lr_factor, "
+    )
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert sorted(path.name for path in project.iterdir()) == ["params.yaml", "src", "stages"]
