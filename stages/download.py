@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd.config import Dataset, load_params
-from ssd.data.raw import fill_raw
+from ssd.data.sources.raw import fill_raw
 from ssd.files import replacing_folder
 from stages import project, run_stage
 

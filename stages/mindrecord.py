@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ssd.config import Mindrecord, load_params
 from ssd.data.audit import audit
-from ssd.data.layouts import read_source
 from ssd.data.record_writer import write_records
+from ssd.data.sources.layouts import read_source
 from ssd.data.summary import class_rows, summarise
 from ssd.files import replacing_folder, write_csv, write_json
 from stages import run_stage

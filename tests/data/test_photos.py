@@ -5,11 +5,11 @@ import sys
 import pytest
 from tiny_raw import STRICT, picture, write_raw
 
-from ssd.data.coco import read_coco
 from ssd.data.photos import open_photos, read_photo
 from ssd.data.record_writer import write_records
 from ssd.data.records import open_records
 from ssd.data.shards import open_shard, read_row
+from ssd.data.sources.coco import read_coco
 from ssd.runtime import prepare_mindspore
 
 

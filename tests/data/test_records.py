@@ -8,7 +8,6 @@ import pytest
 from tiny_raw import CATEGORIES, LENIENT, STRICT, annotation, image, picture, train_tree, tree, write_raw
 
 from ssd.data.audit import audit
-from ssd.data.coco import read_coco
 from ssd.data.record_writer import fitting_sizes, write_records
 from ssd.data.records import (
     load_classes,
@@ -18,6 +17,7 @@ from ssd.data.records import (
     without_sentinel,
 )
 from ssd.data.source import Category, Split
+from ssd.data.sources.coco import read_coco
 from ssd.data.summary import class_rows, summarise
 from ssd.runtime import prepare_mindspore
 

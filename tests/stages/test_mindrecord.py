@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ssd.data.sample import draw_sample
+from ssd.data.sources.sample import draw_sample
 from ssd.files import write_json
 from stages.mindrecord import main
 

@@ -7,7 +7,7 @@ missed, and a detection that goes to it is neither right nor false, however many
 have, are treated like difficult objects.
 
 The devkit counts pixels inclusively, `xmax - xmin + 1`. Boxes here are continuous, and one that covers the pixels xmin
-to xmax reaches from xmin - 1 to xmax (see `ssd.data.voc`): the same widths, so that no 1 is added here.
+to xmax reaches from xmin - 1 to xmax (see `ssd.data.sources.voc`): the same widths, so that no 1 is added here.
 
 Departure from the devkit: whether a recall reaches 0, 0.1 … 1 is decided in whole numbers, so that 7 of 10 objects are
 a recall of 0.7 (in floats, 7 * 0.1 is more). Equal scores keep the order in which the detections are given.

@@ -7,10 +7,10 @@ import pytest
 from tiny_devkit import TARS, voc, write_original
 
 from ssd.config import Archive, Coco, Dataset, Sample
-from ssd.data.raw import archive_name, check_archive, fill_raw
-from ssd.data.unpack import file_names
+from ssd.data.sources.raw import archive_name, check_archive, fill_raw
+from ssd.data.sources.unpack import file_names
 
-TUTORIAL = Path(__file__).parents[2] / "../shared/data/ssd_datasets.zip"
+TUTORIAL = Path(__file__).parents[3] / "../shared/data/ssd_datasets.zip"
 NOWHERE = "http://127.0.0.1:9/ssd_datasets.zip"  # no one listens at the discard port
 FILES = [
     "datasets/annotations/instances_val2017.json",

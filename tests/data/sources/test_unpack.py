@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from ssd.data.unpack import check_zip, file_names, reading_zip, unpack
+from ssd.data.sources.unpack import check_zip, file_names, reading_zip, unpack
 
 
 def zip_of(path, members, compression=zipfile.ZIP_DEFLATED):

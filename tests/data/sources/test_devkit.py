@@ -5,7 +5,7 @@ import shutil
 import pytest
 from tiny_devkit import TARS, TEST_2007, TRAIN_2007, TRAIN_2012, write_folder, write_original, write_tar
 
-from ssd.data.devkit import Devkits
+from ssd.data.sources.devkit import Devkits
 
 
 @pytest.fixture

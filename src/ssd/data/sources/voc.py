@@ -18,9 +18,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ssd.data.devkit import Devkits, VocImage
 from ssd.data.source import MOST_BYTES, SPLITS, Annotation, Photo, Source, Split, in_label_order
-from ssd.data.voc_xml import VocAnnotation, read_annotation
+from ssd.data.sources.devkit import Devkits, VocImage
+from ssd.data.sources.voc_xml import VocAnnotation, read_annotation
 from ssd.files import read_json
 
 CLASSES = (

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ssd.data import shapes, textures
+from ssd.data.sources import shapes, textures
 from ssd.files import write_json
 
 CATEGORIES = {"circle": 1, "square": 3, "triangle": 4, "star": 7, "ring": 9}

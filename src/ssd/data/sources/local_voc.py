@@ -9,8 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ssd.config import Voc
-from ssd.data.devkit import Devkits, Found
-from ssd.data.local import copy_file
+from ssd.data.sources.devkit import Devkits, Found
+from ssd.data.sources.local import copy_file
 
 
 def copy_voc(voc: Voc, folder: Path, project: Path) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import pytest
 from tiny_raw import NO_SHARED, SHARED, annotation, image, picture, tree, write_raw, write_zip
 from tiny_raw import train_tree as fresh_train
 
-from ssd.data.coco import read_coco, read_instances
-from ssd.data.layouts import read_source
 from ssd.data.source import Annotation, Category
+from ssd.data.sources.coco import read_coco, read_instances
+from ssd.data.sources.layouts import read_source
 
 
 def read_changed(tmp_path, change):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ssd.config import Coco
-from ssd.data.local import copy_coco, images_named, pack, read_annotations
+from ssd.data.sources.local import copy_coco, images_named, pack, read_annotations
 
-COCO_TINY = Path(__file__).parents[2] / "../shared/data/coco_tiny"
+COCO_TINY = Path(__file__).parents[3] / "../shared/data/coco_tiny"
 PLACE = Path("instances.json")
 
 

@@ -29,13 +29,13 @@ from tiny_raw import (
 
 from ssd.config import Archive, Coco, Dataset, Sample
 from ssd.data.audit import audit
-from ssd.data.layouts import read_source
-from ssd.data.raw import fill_raw
 from ssd.data.record_writer import write_records
 from ssd.data.records import load_classes, load_ground_truth, open_records, without_sentinel
 from ssd.data.source import Annotation, Category
+from ssd.data.sources.layouts import read_source
+from ssd.data.sources.raw import fill_raw
+from ssd.data.sources.voc import CLASSES
 from ssd.data.summary import class_rows, summarise
-from ssd.data.voc import CLASSES
 from ssd.runtime import prepare_mindspore
 
 

@@ -6,7 +6,7 @@ import tarfile
 import pytest
 from tiny_devkit import TARS, TEST_2007, TRAIN_2012, voc, write_folder, write_original, write_tar
 
-from ssd.data.local_voc import copy_voc
+from ssd.data.sources.local_voc import copy_voc
 
 
 @pytest.fixture

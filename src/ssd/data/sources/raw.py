@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ssd.config import Archive, Dataset
-from ssd.data.fetch import fetch
-from ssd.data.local import copy_coco
-from ssd.data.local_voc import copy_voc
-from ssd.data.sample import draw_sample
-from ssd.data.unpack import check_zip, file_names, unpack
+from ssd.data.sources.fetch import fetch
+from ssd.data.sources.local import copy_coco
+from ssd.data.sources.local_voc import copy_voc
+from ssd.data.sources.sample import draw_sample
+from ssd.data.sources.unpack import check_zip, file_names, unpack
 from ssd.files import write_json
 
 MINDRECORDS = "datasets/MindRecord_COCO"

@@ -3,7 +3,7 @@
 import pytest
 from tiny_devkit import xml
 
-from ssd.data.voc_xml import VocAnnotation, VocObject, read_annotation
+from ssd.data.sources.voc_xml import VocAnnotation, VocObject, read_annotation
 
 PLACE = "a.xml"
 

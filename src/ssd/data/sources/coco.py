@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ssd.data.source import MOST_BYTES, Annotation, Category, Photo, Source, Split, in_label_order
-from ssd.data.unpack import reading_zip
+from ssd.data.sources.unpack import reading_zip
 from ssd.files import read_json
 
 

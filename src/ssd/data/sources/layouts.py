@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ssd.data.archive import read_archive
-from ssd.data.coco import read_coco
 from ssd.data.source import Source
-from ssd.data.voc import read_voc
+from ssd.data.sources.archive import read_archive
+from ssd.data.sources.coco import read_coco
+from ssd.data.sources.voc import read_voc
 from ssd.files import read_json
 
 _READERS = {"coco": read_coco, "voc": read_voc, "archive": read_archive}

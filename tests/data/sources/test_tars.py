@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from ssd.data.tars import tar_files
+from ssd.data.sources.tars import tar_files
 
 CONTENT = {"VOCdevkit/a.txt": b"first", "VOCdevkit/deep/b.jpg": bytes(range(256)) * 9, "empty": b""}
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ssd.data.tars import Stored, tar_files
-from ssd.data.unpack import name_problem
+from ssd.data.sources.tars import Stored, tar_files
+from ssd.data.sources.unpack import name_problem
 
 PARTS = ("Annotations", "ImageSets", "JPEGImages")
 

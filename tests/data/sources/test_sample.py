@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ssd.data import shapes, textures
-from ssd.data.sample import CATEGORIES, EMPTY_EVERY, MAX_SIZE, MIN_SIZE, draw_picture, draw_sample
+from ssd.data.sources import shapes, textures
+from ssd.data.sources.sample import CATEGORIES, EMPTY_EVERY, MAX_SIZE, MIN_SIZE, draw_picture, draw_sample
 
 FILES = ("train.zip", "train.json", "val.zip", "val.json")
 

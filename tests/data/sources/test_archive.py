@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tiny_raw import NO_SHARED, SHARED, annotation, image, picture, tree
 
-from ssd.data.archive import INSTANCES, RECORDS, read_archive
 from ssd.data.source import Annotation
+from ssd.data.sources.archive import INSTANCES, RECORDS, read_archive
 from ssd.runtime import prepare_mindspore
 
 SIZES = {5: (40, 60), 300: (50, 50), 70_000: (30, 20), 8: (20, 20)}

@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ssd.config import Coco
-from ssd.data.unpack import file_names, pour, reading_zip
+from ssd.data.sources.unpack import file_names, pour, reading_zip
 from ssd.files import parse_json
 
 
