@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pictures import CAFFE, NOTHING
 
 from ssd.config import Augment, Mindrecord
 from ssd.data.augment.policies import augment
@@ -32,34 +33,8 @@ VAL_IDS = (4, 6, 8, 9, 10)
 SIZE = 32
 VARIANCES = (0.1, 0.2)
 ANCHORS = make_anchors(SIZE, (8, 16), (0.2, 0.5, 1.0), ((2,), (2,)), "last")
-NOTHING = Augment(
-    policy="tutorial",
-    crop=0.0,
-    mirror=0.0,
-    colour=0.0,
-    brightness=0.0,
-    contrast=0.0,
-    saturation=0.0,
-    interpolation="linear",
-    brightness_shift=32.0,
-    hue=18.0,
-    shuffle_channels=0.0,
-    expand=0.0,
-    expand_max=4.0,
-)
 ALWAYS = dataclasses.replace(
     NOTHING, crop=1.0, mirror=0.5, colour=1.0, brightness=0.4, contrast=0.4, saturation=0.4
-)
-CAFFE = dataclasses.replace(
-    NOTHING,
-    policy="ssd",
-    crop=1.0,
-    mirror=0.5,
-    colour=0.5,
-    contrast=0.5,
-    saturation=0.5,
-    expand=0.5,
-    interpolation="random",
 )
 BEFORE = json.loads((Path(__file__).parents[1] / "golden" / "tutorial_samples.json").read_text())
 SAMPLE = TrainingSample(ANCHORS, SIZE, "imagenet_rgb", 0.5, VARIANCES, NOTHING, seed=1, epoch=1)
