@@ -6,6 +6,7 @@ import numpy as np
 
 SALT = "ssd-golden-open-1"
 KERNEL_SIZES = {"OIHW": (1, 2, 3), "HWIO": (0, 1, 2)}
+SCALES = ("backbone.scale_weight", "backbone.l2_norm.weight")
 INPUT_AXIS = {"OIHW": 1, "HWIO": 2}
 
 
@@ -13,7 +14,7 @@ def formula_weight(name: str, shape: tuple[int, ...], layout: str = "OIHW") -> n
     """One parameter of a recorded network."""
     drawn = _random(name).standard_normal(shape)
     if len(shape) == 1:
-        return ((20 + drawn) if name == "backbone.scale_weight" else 0.1 * drawn).astype(np.float32)
+        return ((20 + drawn) if name in SCALES else 0.1 * drawn).astype(np.float32)
     first_scale = 1 / 64 if shape[INPUT_AXIS[layout]] == 3 else 1
     fan_in = np.prod([shape[axis] for axis in KERNEL_SIZES[layout]])
     return (drawn * np.sqrt(2 / fan_in) * first_scale).astype(np.float32)
