@@ -62,11 +62,12 @@ def _read_npz(path: Path) -> Tensors:
             return {name: file[name] for name in file.files}
     except (
         ValueError,
-        TypeError,
+        AttributeError,  # a bare .npy, which is no context: so Python 3.10 says
+        TypeError,  # and so do later ones
         EOFError,
         zipfile.BadZipFile,
         zlib.error,
-    ) as error:  # TypeError: a bare .npy
+    ) as error:
         raise _damaged(path, "NumPy arrays", error) from None
 
 
