@@ -55,11 +55,11 @@ class Routes:
 
     projects: tuple[Path, Path]
 
-    def bytes(self, path: str) -> list[bytes]:
+    def contents(self, path: str) -> list[bytes]:
         return [(project / path).read_bytes() for project in self.projects]
 
     def trees(self, path: str) -> list[Any]:
-        return [json.loads(data) for data in self.bytes(path)]
+        return [json.loads(data) for data in self.contents(path)]
 
     def ground_truths(self, split: str) -> list[dict[str, Any]]:
         return [load_ground_truth(project / "data/records", split) for project in self.projects]
@@ -189,9 +189,9 @@ def test_every_record_has_the_same_photo_boxes_and_labels(plain, split):
 
 
 def test_the_classes_are_the_same_and_many_occur_in_both_splits(plain):
-    of_coco, of_voc = plain.bytes("data/records/classes.json")
+    of_coco, of_voc = plain.contents("data/records/classes.json")
     assert of_coco == of_voc
-    of_coco, of_voc = plain.bytes("metrics/classes.csv")
+    of_coco, of_voc = plain.contents("metrics/classes.csv")
     assert of_coco == of_voc
     in_both = set.intersection(
         *({each["category_id"] for each in plain.ground_truths(split)[0]["annotations"]} for split in SPLITS)
@@ -228,7 +228,7 @@ def test_everything_is_counted_alike(plain):
 
 def test_the_anchors_and_what_they_cover_are_the_same(plain):
     for path in ("data/anchors.npy", "metrics/anchors.json"):
-        of_coco, of_voc = plain.bytes(path)
+        of_coco, of_voc = plain.contents(path)
         assert of_voc == of_coco
 
 
@@ -323,7 +323,7 @@ def test_a_checkpoint_detects_and_measures_the_same_on_both_routes(plain):
     assert [{**each, "image_id": ids[each["image_id"]]} for each in of_voc] == of_coco
     assert {each["image_id"] for each in of_coco} == set(ids.values())
     for path in ("metrics/evaluate.json", "metrics/per_class.csv", "metrics/pr.csv"):
-        of_coco, of_voc = plain.bytes(path)
+        of_coco, of_voc = plain.contents(path)
         assert of_voc == of_coco
 
 
