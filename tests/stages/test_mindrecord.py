@@ -78,6 +78,7 @@ def test_the_stage_writes_records_and_counts_that_agree_with_the_raw_annotations
     for column, split in enumerate(("train", "val"), start=1):
         assert sum(int(row[column]) for row in rows[1:]) == len(raw[split]["annotations"])
     assert sorted(path.name for path in Path("data/records").iterdir()) == [
+        "checksums.json",
         "classes.json",
         "manifest.json",
         "train-00.mindrecord",
