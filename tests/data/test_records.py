@@ -365,6 +365,20 @@ def test_a_wrong_ground_truth_fails_the_check(records, changes, sentence):
         audit(forge(records, "val", **changes))
 
 
+def test_a_record_that_is_not_what_was_written_fails_the_check_though_it_could_be(records):
+    """A photo of the same size, with the hash of its file, but not with its own."""
+    forge(records, "val", [val_row(image=picture(9, 20, 20))])
+    path = records / "checksums.json"
+    checksums = json.loads(path.read_text())
+    checksums["val"] = ["0" * 64]
+    path.write_text(json.dumps(checksums))
+    forge(records)
+    with pytest.raises(
+        ValueError, match=rf"image 2: expected values of sha256 {'0' * 64}, got [0-9a-f]+: ch"
+    ):
+        audit(records)
+
+
 def test_image_ids_must_ascend(records):
     rows = [val_row(), val_row(image_id=np.array([1], np.int64))]
     images = [image(2, 20, 20), image(1, 20, 20)]

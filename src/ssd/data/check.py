@@ -15,8 +15,9 @@ from tqdm import tqdm
 from ssd.data.decode_guarded import GuardedDecoder
 from ssd.data.expected import Expected, load_expected
 from ssd.data.faults import record_faults, tutorial_faults
-from ssd.data.records import CLASSES, MANIFEST, SCHEMA, read_manifest
+from ssd.data.records import CHECKSUMS, CLASSES, MANIFEST, SCHEMA, read_manifest, require_as_written
 from ssd.data.shards import Shard, check_unused, open_shard, read_row
+from ssd.data.source import SPLITS
 from ssd.files import read_json, sha256
 
 _WHOLE = ("int32", "int64")
@@ -66,17 +67,25 @@ class _Checker:
 
     def __init__(self, measure: GuardedDecoder) -> None:
         self._measure = measure
-        self.files = self.records = self.faults = self.manifests = 0
+        self._told: set[str] = set()
+        self.files = self.records = self.manifests = 0
+
+    @property
+    def faults(self) -> int:
+        """How many faults were told."""
+        return len(self._told)
 
     def check_folder(self, folder: Path, names: set[str] | None) -> None:
         """Check the files of these names, all if None, against the manifest beside them if there is one."""
-        present = _mindrecord_files(folder)
-        wanted = present if names is None else sorted(names)
-        manifest, classes = self._open_manifest(folder)
+        wanted = _mindrecord_files(folder) if names is None else sorted(names)
+        manifest = self._open_manifest(folder, names is None)
+        classes = self._count_classes(folder, manifest is not None)
         listed: set[str] = set()
-        for split, entry in manifest["splits"].items() if manifest else ():
-            listed |= {file["name"] for file in entry["files"]}
-            if names is None or listed & names:
+        for split in SPLITS if manifest else ():
+            entry = manifest["splits"][split]
+            of_split = {file["name"] for file in entry["files"]}
+            listed |= of_split
+            if names is None or of_split & names:
                 self._check_split(folder, split, entry, names, classes)
         others = [name for name in wanted if name not in listed]
         if manifest and names is None:
@@ -86,25 +95,51 @@ class _Checker:
             self._tell(f"{folder}: expected MindRecord files, got a folder without any")
         self._check_others(folder, others, classes)
 
-    def _open_manifest(self, folder: Path) -> tuple[dict[str, Any] | None, int | None]:
-        """The manifest in a folder, if there is one, and the number of classes, if there is a list of them."""
-        manifest = classes = None
+    def _open_manifest(self, folder: Path, whole: bool) -> dict[str, Any] | None:
+        """The manifest in a folder; None without one, which is a fault where a whole folder of ours is checked."""
+        path = folder / MANIFEST
+        if not path.exists():
+            for name in (CHECKSUMS, CLASSES) if whole else ():
+                if (folder / name).exists():
+                    self._tell(f"{path}: missing beside {name}")
+            return None
         try:
-            if (folder / CLASSES).exists():
-                entries = read_json(folder / CLASSES)
-                if not isinstance(entries, list):
-                    raise ValueError(f"{folder / CLASSES}: expected a list of classes, got {entries!r:.100}")
-                classes = len(entries)
-        except (ValueError, OSError) as error:
-            if not (folder / MANIFEST).exists():  # else the hash tells
-                self._tell(str(error))
-        try:
-            if (folder / MANIFEST).exists():
-                manifest = read_manifest(folder)
-                self.manifests += 1
+            manifest = read_manifest(folder)
         except (ValueError, OSError) as error:
             self._tell(str(error))
-        return manifest, classes
+            return None
+        self.manifests += 1
+        for name in (CLASSES, CHECKSUMS, *(f"{split}.json" for split in SPLITS)):
+            self._is_as_written(folder, name)
+        return manifest
+
+    def _is_as_written(self, folder: Path, name: str) -> bool:
+        try:
+            require_as_written(folder, name)
+        except (ValueError, OSError) as error:
+            self._tell(str(error))
+            return False
+        return True
+
+    def _count_classes(self, folder: Path, described: bool) -> int | None:
+        """How many classes the list beside the records has; None without a list that can be relied on.
+
+        Args:
+            folder: of the records.
+            described: whether there is a manifest that describes the list.
+        """
+        path = folder / CLASSES
+        if not path.exists() or (described and not self._is_as_written(folder, CLASSES)):
+            return None
+        try:
+            entries = read_json(path)
+        except (ValueError, OSError) as error:
+            self._tell(str(error))
+            return None
+        if not isinstance(entries, list):
+            self._tell(f"{path}: expected a list of classes, got {entries!r:.100}")
+            return None
+        return len(entries)
 
     def _check_split(
         self,
@@ -115,32 +150,44 @@ class _Checker:
         classes: int | None,
     ) -> None:
         """Check the files of one split of our records, all or those of these names."""
-        rows = sum(file["rows"] for file in entry["files"])
+        files, expected = entry["files"], self._expect(folder, split)
+        rows = sum(file["rows"] for file in files)
+        manifest = f"{folder / MANIFEST}: {split}: expected"
         if entry["images"] != rows:
-            self._tell(f"{folder / MANIFEST}: {split}: expected {rows} images, as its files have rows, got "
-                       f"{entry['images']}")  # fmt: skip
-        expected = self._expect(folder, split)
+            self._tell(f"{manifest} {rows} images, as its files have rows, got {entry['images']}")
         if expected is not None and len(expected) != rows:
-            self._tell(f"{folder / MANIFEST}: {split}: expected {len(expected)} rows, as {split}.json has images, "
-                       f"got files of {rows}")  # fmt: skip
-            expected = None
+            self._tell(f"{manifest} {len(expected)} rows, as {split}.json has images, got files of {rows}")
+            expected = expected if len(files) == 1 else None
         first = 0
         seen: dict[int, str] = {}
-        for file in entry["files"]:
-            path, of_file = folder / file["name"], expected and expected[first : first + file["rows"]]
-            first += file["rows"]
+        for file in files:
+            last = first + file["rows"] if len(files) > 1 else None
             if names is None or file["name"] in names:
-                before = self.faults
-                shard = self._open(path)
-                if shard is not None:
-                    if len(shard) != file["rows"]:
-                        self._tell(
-                            f"{path}: expected {file['rows']} rows, as {MANIFEST} says, got {len(shard)}"
-                        )
-                    self._check_rows(shard, seen, classes, of_file)
-                sound = shard is not None and of_file is not None and self.faults == before
-                self._check_hash(path, file["sha256"], sound)
-                self._check_hash(path.with_name(f"{path.name}.db"), file["index_sha256"], sound)
+                self._check_described(folder, file, seen, classes, expected and expected[first:last])
+            first += file["rows"]
+
+    def _check_described(
+        self,
+        folder: Path,
+        file: dict[str, Any],
+        seen: dict[int, str],
+        classes: int | None,
+        expected: list[Expected] | None,
+    ) -> None:
+        """Check a file as the manifest describes it; for the rest see `_check_rows`."""
+        path = folder / file["name"]
+        before = self.faults
+        shard = self._open(path)
+        if shard is not None:
+            if len(shard) != file["rows"]:
+                self._tell(f"{path}: expected {file['rows']} rows, as {MANIFEST} says, got {len(shard)}")
+            self._check_rows(shard, seen, classes, expected)
+        sound = shard is not None and expected is not None and self.faults == before
+        for changed, digest in (
+            (path, file["sha256"]),
+            (path.with_name(f"{path.name}.db"), file["index_sha256"]),
+        ):
+            self._check_hash(changed, digest, sound)
 
     def _expect(self, folder: Path, split: str) -> list[Expected] | None:
         try:
@@ -212,6 +259,8 @@ class _Checker:
             wanted = expected[row] if expected is not None and placed else None
             if min(*shard.spans[row], *shard.raw_spans[row]) < 0:
                 left.clear()  # it may be any of them
+                if wanted:  # the index does not know whose it is
+                    self._tell(f"{address}: image {wanted.image_id}: not read: its place is damaged")
                 continue
             try:
                 fields = read_row(shard, row)
@@ -225,7 +274,7 @@ class _Checker:
                 continue
             image_id = int(fields[key].item())
             address += f": image {wanted.image_id if wanted else image_id}"
-            if image_id in seen:
+            if image_id in seen and not (wanted and wanted.image_id == image_id):
                 self._tell(f"{address}: expected an image of its own, got image {image_id}, "
                            f"which is also {seen[image_id]}")  # fmt: skip
             elif by_id and image_id not in by_id:
@@ -251,8 +300,9 @@ class _Checker:
             )
 
     def _tell(self, sentence: str) -> None:
-        self.faults += 1
-        tqdm.write(sentence)
+        if sentence not in self._told:  # both splits need the class list
+            self._told.add(sentence)
+            tqdm.write(sentence)
 
 
 def _mindrecord_files(folder: Path) -> list[str]:

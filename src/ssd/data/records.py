@@ -223,13 +223,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _load(folder: Path, name: str) -> Any:
+def require_as_written(folder: Path, name: str) -> None:
+    """Check that one of the JSON files beside the manifest is the one that it describes.
+
+    Raises:
+        ValueError: missing, or changed.
+    """
     expected = read_manifest(folder)["files"].get(name)
     path = folder / name
     if not path.is_file():
         raise ValueError(f"{path}: missing beside {MANIFEST}; {_AGAIN}")
     _require_hash(path, expected)
-    return read_json(path)
+
+
+def _load(folder: Path, name: str) -> Any:
+    require_as_written(folder, name)
+    return read_json(folder / name)
 
 
 def _require_hash(path: Path, expected: str) -> None:

@@ -149,10 +149,10 @@ def open_shard(path: Path, refuse: Refuse = raise_error) -> Shard:
             beside = f"missing beside {other.name}" if other.is_file() else "no such file"
             raise ValueError(f"{needed}: {beside}")
     header = _read_header(path)
-    pages = _read_pages(header, path)
+    pages = _read_pages(header, path, refuse)
     rows = _read_index(index_path, path.name, refuse)
     raw, blob = ([page if page[0] == kind else None for page in pages] for kind in ("RAW_DATA", "BLOB_DATA"))
-    geometry = header["header_size"], header["page_size"]
+    geometry = header["header_size"], header["page_size"], path.stat().st_size
     return Shard(
         path=path,
         siblings=_read_siblings(header, path),
@@ -183,7 +183,7 @@ def _read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _read_pages(header: dict[str, Any], path: Path) -> list[tuple[str, int]]:
+def _read_pages(header: dict[str, Any], path: Path, refuse: Refuse) -> list[tuple[str, int]]:
     """Kind and number of bytes of each page; the file is long enough for them."""
     pages: list[tuple[str, int]] = []
     for number, page in enumerate(header["page"]):
@@ -201,7 +201,7 @@ def _read_pages(header: dict[str, Any], path: Path) -> list[tuple[str, int]]:
     if pages:
         expected = header["header_size"] + (len(pages) - 1) * header["page_size"] + pages[-1][1]
         if path.stat().st_size < expected:
-            raise ValueError(f"{path}: expected {expected} bytes, got {path.stat().st_size}: cut off")
+            refuse(f"{path}: expected {expected} bytes, got {path.stat().st_size}: cut off")
     return pages
 
 
@@ -289,6 +289,7 @@ def _to_spans(
     pages: list[tuple[str, int] | None],
     header_size: int,
     page_size: int,
+    file_size: int,
     path: Path,
     refuse: Refuse,
 ) -> np.ndarray:
@@ -301,6 +302,7 @@ def _to_spans(
         pages: kind and size of each page; None for a page of the other kind.
         header_size: bytes before the first page.
         page_size: bytes from the start of a page to that of the next.
+        file_size: bytes of the data file.
         path: the index, for the sentences of errors.
         refuse: is told of every row without a place.
     """
@@ -322,7 +324,11 @@ def _to_spans(
             after_gap, whole = True, False
             continue
         filled[page], after_gap = end, False
-        spans[row] = header_size + page * page_size + np.array([start, end])
+        first = header_size + page * page_size
+        if first + end > file_size:
+            refuse(f"{path}: row {row}: expected its end within {file_size} bytes, got it at {first + end}")
+            continue
+        spans[row] = first + start, first + end
     for page, known in enumerate(pages):
         if whole and known is not None and filled.get(page, 0) != known[1]:
             refuse(
