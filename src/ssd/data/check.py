@@ -39,10 +39,12 @@ def check_files(paths: Sequence[Path]) -> None:
     what = f"{_count(checker.records, 'record')} in {_count(checker.files, 'MindRecord file')}"
     if checker.faults:
         raise ValueError(f"{_count(checker.faults, 'fault')} found by checking {what}")
-    print(
-        f"checked {what}: index, schema, picture, boxes and labels of every record"
-        f"{', and all that the manifest says' if checker.manifests else ''}: no fault"
+    beyond = (
+        ", and all that the manifest says"
+        if checker.manifests
+        else " (without a manifest a changed picture that still decodes cannot be seen)"
     )
+    print(f"checked {what}: index, schema, picture, boxes and labels of every record{beyond}: no fault")
 
 
 def _count(number: int, thing: str) -> str:

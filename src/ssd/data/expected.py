@@ -62,6 +62,12 @@ def load_expected(folder: Path, split: str) -> list[Expected]:
         raise ValueError(
             f"{folder / CHECKSUMS}: {split}: expected {len(image_ids)} checksums, got {len(checksums)}"
         )
+    for image in truth["images"]:
+        if not all(type(image[side]) is int and image[side] > 0 for side in ("height", "width")):
+            raise ValueError(
+                f"{path}: image {image['id']}: expected height and width in pixels, "
+                f"got {image['height']!r:.50} and {image['width']!r:.50}"
+            )
     return [
         _expect(image, objects[image["id"]], labels, checksum)
         for image, checksum in zip(truth["images"], checksums, strict=True)
