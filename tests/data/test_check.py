@@ -376,7 +376,7 @@ def test_a_missing_row_is_told_by_its_image(records, faults):
     path = replace_rows(records, [second], "train-00.mindrecord")
     told = faults(records)
     assert f"{path}: expected 2 rows, as manifest.json says, got 1" in told
-    assert f"{path}: image 4: expected a row, as the ground truth has it, got none" in told
+    assert f"{path}: image 4: expected a row that can be read, as the ground truth has it, got none" in told
 
 
 def test_files_that_the_manifest_does_not_know_are_told_and_checked(records, faults):

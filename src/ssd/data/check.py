@@ -197,8 +197,10 @@ class _Checker:
         except (ValueError, OSError) as error:
             self._tell(str(error))
         except (LookupError, TypeError, AttributeError, OverflowError):
-            self._tell(f"{folder / split}.json: expected what the mindrecord stage writes, got something else, "
-                       f"or classes.json and checksums.json that do not fit it")  # fmt: skip
+            self._tell(
+                f"{folder / split}.json: expected what the mindrecord stage writes, got something else, "
+                f"or classes.json and checksums.json that do not fit it"
+            )
         return None
 
     def _check_hash(self, path: Path, expected: str, sound: bool) -> None:
@@ -248,8 +250,10 @@ class _Checker:
         """
         key = _id_field(shard)
         if key is None:
-            self._tell(f"{shard.path}: expected the schema of our records or the tutorial's, got "
-                       f"{shard.fields!r:.300}; of its records only the lengths were checked")  # fmt: skip
+            self._tell(
+                f"{shard.path}: expected the schema of our records or the tutorial's, got "
+                f"{shard.fields!r:.300}; of its records only the lengths were checked"
+            )
         # Where rows are missing or too many, they are told apart by their image ids and not by their places.
         placed = expected is not None and len(expected) == len(shard)
         by_id = {} if placed or expected is None else {each.image_id: each for each in expected}
@@ -260,7 +264,6 @@ class _Checker:
             address = f"{shard.path}: row {row}"
             wanted = expected[row] if expected is not None and placed else None
             if min(*shard.spans[row], *shard.raw_spans[row]) < 0:
-                left.clear()  # it may be any of them
                 if wanted:  # the index does not know whose it is
                     self._tell(f"{address}: image {wanted.image_id}: not read: its place is damaged")
                 continue
@@ -270,15 +273,16 @@ class _Checker:
             except (ValueError, OSError) as error:
                 of_image = f"image {wanted.image_id}: " if wanted else ""
                 self._tell(f"{address}: {of_image}{str(error).removeprefix(f'{address}: ')}")
-                left.clear()
                 continue
             if key is None:
                 continue
             image_id = int(fields[key].item())
             address += f": image {wanted.image_id if wanted else image_id}"
             if image_id in seen and not (wanted and wanted.image_id == image_id):
-                self._tell(f"{address}: expected an image of its own, got image {image_id}, "
-                           f"which is also {seen[image_id]}")  # fmt: skip
+                self._tell(
+                    f"{address}: expected an image of its own, got image {image_id}, "
+                    f"which is also {seen[image_id]}"
+                )
             elif by_id and image_id not in by_id:
                 self._tell(
                     f"{address}: expected an image that the ground truth has in this file, got another"
@@ -298,7 +302,8 @@ class _Checker:
                 self._tell(f"{address}: {fault}")
         for image_id in left:
             self._tell(
-                f"{shard.path}: image {image_id}: expected a row, as the ground truth has it, got none"
+                f"{shard.path}: image {image_id}: expected a row that can be read, "
+                f"as the ground truth has it, got none"
             )
 
     def _tell(self, sentence: str) -> None:
