@@ -6,6 +6,8 @@ MindSpore cannot read an empty array back; `without_sentinel` takes it away. Thi
 MindSpore.
 """
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,9 @@ SCHEMA = {
 FORMAT = 1
 MANIFEST = "manifest.json"
 CLASSES = "classes.json"
+CHECKSUMS = "checksums.json"
+"""{split: the `row_sha256` of each row}: a changed picture that still decodes is found by no other means, and the
+file's own hash does not say which row it is in."""
 
 _AGAIN = "run the mindrecord stage again"
 
@@ -73,7 +78,7 @@ def open_records(folder: Path, split: str, *, hashes: bool = True) -> Records:
     Raises:
         ValueError: one sentence with the file, what was expected and what was found.
     """
-    entry = _read_manifest(folder)["splits"][split]
+    entry = read_manifest(folder)["splits"][split]
     for file in entry["files"]:
         path = folder / file["name"]
         index = path.with_name(path.name + ".db")
@@ -110,6 +115,33 @@ def load_ground_truth(folder: Path, split: str) -> dict[str, Any]:
         ValueError: not the file that the manifest describes.
     """
     return _load(folder, f"{split}.json")
+
+
+def load_checksums(folder: Path, split: str) -> list[str]:
+    """The `row_sha256` of each row of a split, in the order of the rows.
+
+    Raises:
+        ValueError: not the file that the manifest describes.
+    """
+    return _load(folder, CHECKSUMS)[split]
+
+
+def row_sha256(row: Mapping[str, Any]) -> str:
+    """The SHA-256 of all fields of a row, in hexadecimal.
+
+    Args:
+        row: bytes, and arrays of the types of `SCHEMA`, by its names.
+    """
+    digest = hashlib.sha256()
+    for name, entry in SCHEMA.items():
+        value = row[name]
+        data = (
+            value
+            if isinstance(value, bytes)
+            else value.astype(f"<{entry['type'][0]}{value.itemsize}").tobytes()
+        )
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
 
 
 def without_sentinel(boxes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,11 +189,19 @@ def make_manifest(
             }
             for split in SPLITS
         },
-        "files": {name: sha256(folder / name) for name in (CLASSES, *(f"{split}.json" for split in SPLITS))},
+        "files": {
+            name: sha256(folder / name)
+            for name in (CLASSES, CHECKSUMS, *(f"{split}.json" for split in SPLITS))
+        },
     }
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of the records in `folder`, complete and of the right types.
+
+    Raises:
+        ValueError: no such file, or something else.
+    """
     path = folder / MANIFEST
     manifest = read_json(path)
     try:
@@ -183,13 +223,22 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _load(folder: Path, name: str) -> Any:
-    expected = _read_manifest(folder)["files"].get(name)
+def require_as_written(folder: Path, name: str) -> None:
+    """Check that one of the JSON files beside the manifest is the one that it describes.
+
+    Raises:
+        ValueError: missing, or changed.
+    """
+    expected = read_manifest(folder)["files"].get(name)
     path = folder / name
     if not path.is_file():
         raise ValueError(f"{path}: missing beside {MANIFEST}; {_AGAIN}")
     _require_hash(path, expected)
-    return read_json(path)
+
+
+def _load(folder: Path, name: str) -> Any:
+    require_as_written(folder, name)
+    return read_json(folder / name)
 
 
 def _require_hash(path: Path, expected: str) -> None:
