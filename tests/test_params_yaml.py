@@ -1,6 +1,7 @@
 """Parameter files are written as DVC writes them, so that `-S` changes its one line and no other."""
 
 import difflib
+import json
 import shutil
 from pathlib import Path
 
@@ -117,3 +118,15 @@ def test_the_projects_own_parameters_are_the_sample_recipe():
 @every_file
 def test_a_recipe_begins_by_saying_what_it_is(file):
     assert file.read_text().startswith("# ")
+
+
+@every_file
+def test_a_list_can_be_filled_and_emptied_again(file: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "params.yaml"
+    copy.write_bytes(file.read_bytes())
+    for milestones in ("[3,5]", "[]", "[2]", "[]"):
+        schedule = "cosine" if milestones == "[]" else "steps"
+        apply_overrides(
+            copy, [f"train.milestones={milestones}", f"train.schedule={schedule}", "train.epochs=9"]
+        )
+        assert list(load_params(copy, Params).train.milestones) == json.loads(milestones)
