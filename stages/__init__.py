@@ -11,6 +11,9 @@ from pathlib import Path
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+# A picture of a thousand million pixels takes a small file and gigabytes; OpenCV reads this when it is imported.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
+
 # A queued experiment runs in a copy of the repository: it must import that copy's package, not the installed one.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
@@ -25,7 +28,12 @@ def run_stage(main: Callable[[], None], description: str | None) -> None:
     try:
         main()
     except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {_on_one_line(str(error))}")
+
+
+def _on_one_line(text: str) -> str:
+    """`text` without line ends and control characters, which names from foreign files may hold."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def project() -> Path:

@@ -561,6 +561,11 @@ NOT_YAML = [
     ("title: SSD on drawn shapes", "title: *b", "column 10: not YAML: found undefined alias 'b'"),
     (
         "title: SSD on drawn shapes",
+        "title: [&b [1, 2], *b]",
+        "column 19: not YAML: expected the value itself, got the alias *b",
+    ),
+    (
+        "title: SSD on drawn shapes",
         "title: !!int abc",
         "column 10: not YAML: expected a whole number, got 'abc'",
     ),
@@ -609,6 +614,30 @@ def test_what_breaks_the_file_at_its_end_is_one_sentence(folder, added, sentence
     address, _, told = str(caught.value).partition(": not YAML: ")
     assert address.startswith("params.yaml: line ")
     assert told == sentence
+
+
+def test_lists_that_unfold_to_gigabytes_are_refused_at_once(folder):
+    lists = ["&a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lists += [f"&a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 12)]
+    with pytest.raises(ValueError, match=r"^params.yaml: line \d+, column \d+: not YAML: .* alias \*a0$"):
+        load_text(TEXT.replace("title: SSD on drawn shapes", f"title: [{', '.join(lists)}]"))
+
+
+@pytest.mark.parametrize("nested", ["[" * 5000, "[" * 5000 + "]" * 5000, "{a: " * 5000])
+def test_lists_in_lists_without_end_are_one_sentence(folder, nested):
+    with pytest.raises(ValueError) as caught:
+        load_text(TEXT.replace("title: SSD on drawn shapes", f"title: {nested}"))
+    assert str(caught.value) == "params.yaml: expected parameters, got lists or sections nested too deeply"
+
+
+def test_half_a_character_is_no_text(folder):
+    sentence = sentence_of("title: SSD on drawn shapes", 'title: "SSD \\ud800"')
+    assert sentence == "params.yaml: report.title: expected text, got 'SSD \\ud800'"
+
+
+def test_a_long_value_or_key_is_shown_in_part(folder):
+    assert len(sentence_of("  epochs: 7", f"  epochs: {'x' * 10_000}")) < 300
+    assert len(sentence_of("  epochs: 7", f"  epochs: 7\n  {'x' * 1000}: 1")) < 1000
 
 
 def test_a_file_that_is_not_utf_8_is_named(folder):

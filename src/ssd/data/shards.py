@@ -220,12 +220,20 @@ def _read_index(path: Path, name: str) -> list[tuple[int, ...]]:
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         ) as database:
             verdict = database.execute("PRAGMA integrity_check(1)").fetchall()
+            kinds = dict(
+                database.execute("SELECT name, sql LIKE 'CREATE TABLE%' FROM sqlite_master").fetchall()
+            )
+            for table in ("SHARD_NAME", "INDEXES"):
+                if not kinds.get(table):  # a view can make rows without end
+                    raise ValueError(
+                        f"{path}: expected the index of a MindRecord file, got: no such table: {table}"
+                    )
             names = database.execute("SELECT NAME FROM SHARD_NAME").fetchall()
             rows = database.execute(f"SELECT ROW_ID, {_COLUMNS} FROM INDEXES ORDER BY ROW_ID").fetchall()
     except sqlite3.Error as error:
         raise ValueError(f"{path}: expected the index of a MindRecord file, got: {error}") from None
     if verdict != [("ok",)]:
-        raise ValueError(f"{path}: expected a sound SQLite file, got: {str(verdict[0][0]).strip()}")
+        raise ValueError(f"{path}: expected a sound SQLite file, got: {' '.join(str(verdict[0][0]).split())}")
     if names != [(name,)]:
         raise ValueError(f"{path}: expected the index of {name}, got that of {names!r:.200}")
     for number, row in enumerate(rows):
@@ -309,7 +317,7 @@ def _to_value(data: bytes, entry: dict[str, Any], address: str) -> Any:
     shape = entry.get("shape", [-1])
     try:
         return numbers.reshape(shape)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise ValueError(f"{address}: expected the shape {shape}, got {numbers.size} numbers") from None
 
 
