@@ -562,7 +562,7 @@ NOT_YAML = [
     (
         "title: SSD on drawn shapes",
         "title: [&b [1, 2], *b]",
-        "column 19: not YAML: expected the value itself, got the alias *b",
+        "column 22: not YAML: expected the value itself, got the alias *b",
     ),
     (
         "title: SSD on drawn shapes",
@@ -738,6 +738,59 @@ def test_any_change_gives_parameters_or_one_sentence(tmp_path_factory, place, ch
     else:
         holder["another"] = value
     assert_parameters_or_one_sentence(write_aside(tmp_path_factory, as_dvc_writes(tree)))
+
+
+SCALARS = STRANGE | st.integers() | st.floats() | st.text(max_size=8)
+JUNK = st.recursive(
+    SCALARS,
+    lambda below: (
+        st.lists(below, max_size=4)
+        | st.dictionaries(
+            st.text(max_size=8)
+            | st.sampled_from([place[-1] for place in PLACES if isinstance(place[-1], str)]),
+            below,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(JUNK)
+def test_any_tree_of_junk_is_refused_in_one_sentence(tree):
+    with pytest.raises(ValueError) as caught:
+        check_params(tree, "params.yaml")
+    assert str(caught.value).startswith("params.yaml: ")
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 1500
+
+
+@given(st.sampled_from(PLACES), JUNK)
+def test_junk_in_any_place_gives_parameters_or_one_sentence(place, junk):
+    tree = copy.deepcopy(yaml.safe_load(TEXT))
+    holder = tree
+    for step in place[:-1]:
+        holder = holder[step]
+    holder[place[-1]] = junk
+    try:
+        params = check_params(tree, "params.yaml")
+    except ValueError as error:
+        assert str(error).startswith("params.yaml: ")
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert isinstance(params, Params)
+
+
+@given(
+    st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
+)
+def test_any_file_is_refused_in_one_sentence(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(data)
+    with pytest.raises(ValueError) as caught:
+        load_params(path, Params)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 @given(st.integers(0, len(TEXT)), st.text(max_size=5), st.integers(0, 20))
