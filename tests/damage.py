@@ -693,6 +693,7 @@ def _main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=5, help="tries of each damage to each file")
     parser.add_argument("--only", help="the one target to damage")
+    parser.add_argument("--kind", help="the one kind of damage")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     prepare_imports()
@@ -704,7 +705,7 @@ def _main() -> None:
     from mutations import KINDS
 
     names = [arguments.only] if arguments.only else list(targets())
-    plan = tries(names, KINDS, arguments.seeds)
+    plan = tries(names, [arguments.kind] if arguments.kind else KINDS, arguments.seeds)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         outcomes = run(plan, Path(folder))

@@ -245,6 +245,16 @@ def retyped_safetensors(data: bytes, rng: np.random.Generator) -> bytes:
     return len(header).to_bytes(8, "little") + header + data[8 + length :]
 
 
+def retyped_mindrecord(data: bytes, rng: np.random.Generator) -> bytes:
+    """A MindRecord file whose header says something else; its pages stay where they are."""
+    length = int.from_bytes(data[:8], "little")
+    room = json.loads(data[8 : 8 + length])["header_size"]
+    while True:
+        header = retyped_json(data[8 : 8 + length], rng)
+        if 8 + len(header) <= room:
+            return (len(header).to_bytes(8, "little") + header).ljust(room, b"\0") + data[room:]
+
+
 PLAIN = {"truncate": truncate, "flip": flip, "swap": swap, "duplicate": duplicate, "empty": empty}
 
 RETYPED = {
@@ -253,6 +263,8 @@ RETYPED = {
     ".xml": retyped_xml,
     ".db": retyped_database,
     ".safetensors": retyped_safetensors,
+    ".mindrecord": retyped_mindrecord,
+    ".mindrecord0": retyped_mindrecord,
 }
 
 

@@ -21,12 +21,12 @@ SHORT = (
 """What the short form damages: 66 tries."""
 
 SEED = 2
-"""Of the damage to what the stages read as processes; all of it is to be refused."""
+"""Of the damage to what the stages read; all that it makes is to be refused."""
 
-# Of the projects' own files, what each stage reads.
+# What each stage reads.
 READ_BY = {
-    "download": "given/train.json",
-    "mindrecord": "data/raw/train.json",
+    "download": "work/downloads/ssd_datasets.zip",
+    "mindrecord": "data/raw/datasets/MindRecord_COCO/ssd.mindrecord0",
     "anchors": "data/records/train.json",
     "train": "data/anchors.npy",
     "evaluate": "models/ssd.safetensors",
@@ -55,16 +55,16 @@ def test_no_damage_of_many_gives_a_traceback_a_crash_a_wrong_result_or_takes_ear
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    """A project of COCO's form with the outputs of all stages, as `damage` makes it."""
+    """A project of the tutorial's form with the outputs of all stages, as `damage` makes it."""
     folder = tmp_path_factory.mktemp("sound")
     (folder / "work").mkdir()
     code = (
         "import sys; from pathlib import Path; import damage; damage.prepare_imports(); "
-        "damage.sound_projects(Path(sys.argv[1]), {'coco'})"
+        "damage.sound_projects(Path(sys.argv[1]), {'archive'})"
     )
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}"}
     subprocess.run([sys.executable, "-c", code, str(folder / "work")], env=environment, check=True)
-    return folder / "work/sound/coco"
+    return folder / "work/sound/archive"
 
 
 @pytest.mark.slow
