@@ -360,6 +360,9 @@ def test_an_array_that_cannot_be_anchors_is_refused(tmp_path: Path) -> None:
     path.write_bytes(as_npy(np.zeros((5, 3))))
     with pytest.raises(ValueError, match=r"expected \[A, 4\] float32, got \[5, 3\] float64"):
         load_anchors(path)
+    path.write_bytes(as_npy(np.array([{}], object)))  # a pickle, which is not read
+    with pytest.raises(ValueError, match=r"expected \[A, 4\] float32, got \[1\] object"):
+        load_anchors(path)
     with pytest.raises(ValueError, match="no such file; run the anchors stage first"):
         load_anchors(tmp_path / "none.npy")
 

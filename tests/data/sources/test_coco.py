@@ -92,6 +92,18 @@ def test_a_file_that_is_not_there_exactly_once_is_named(tmp_path, members, got):
         read_coco(raw)
 
 
+def test_an_image_that_would_unpack_to_more_than_a_record_holds_is_refused(tmp_path):
+    folder = write_raw(tmp_path)
+    data = bytearray((folder / "train.zip").read_bytes())
+    place = data.index(b"PK\x01\x02") + 24
+    data[place : place + 4] = (1 << 30).to_bytes(4, "little")
+    (folder / "train.zip").write_bytes(data)
+    with pytest.raises(
+        ValueError, match=r"train\.json: image 30: expected a file of at most \d+ bytes, got 1073741824"
+    ):
+        read_coco(folder)
+
+
 def test_two_images_cannot_share_a_file_of_the_zip(tmp_path):
     val = tree([image(2, 20, 20, "2.jpg"), image(3, 20, 20, "a/2.jpg")], [])
     raw = write_raw(tmp_path, val=val)
