@@ -15,6 +15,7 @@ from ssd.data.coverage import measure_coverage, suggest, told
 from ssd.data.records import load_classes, load_ground_truth
 from ssd.files import write_bytes, write_json
 from ssd.geometry.anchors import make_anchors
+from ssd.geometry.feature_maps import require_map_cells
 from stages import run_stage
 
 
@@ -31,6 +32,7 @@ def main() -> None:
     """Make the anchors of the recipe, hold them against the training objects, write and tell what came of it."""
     params = load_params("params.yaml", Params)
     recipe = params.anchors
+    require_map_cells(params.model.input_size, recipe.steps)
     anchors = make_anchors(
         params.model.input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square, recipe.clip
     )

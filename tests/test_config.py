@@ -130,7 +130,8 @@ def test_the_sections_that_a_stage_does_not_declare_are_checked_too(folder):
 
 def test_an_unknown_key_is_named_with_the_known_ones(folder):
     assert sentence_of("  epochs: 7\n", "  epoch: 7\n") == (
-        "params.yaml: train: unknown key epoch; known: batch_size, bias_lr_factor, epochs, freeze, lr_end, lr_factor, "
+        "params.yaml: train: unknown key epoch; known: batch_size, bias_lr_factor, checkpoint_every, "
+        "clip_norm, epochs, freeze, lr_end, lr_factor, "
         "lr_max, lr_start, milestones, momentum, optimizer, schedule, seed, warmup_epochs, weight_decay, workers"
     )
 
@@ -230,6 +231,7 @@ MISTYPED = [
     ("pretrained: ", "pretrained: 16 ", "model.pretrained: expected text, got 16"),
     ("pretrained_sha256: ", "pretrained_sha256: ABC ",
      "model.pretrained_sha256: expected 64 hexadecimal digits in lower case, got 'ABC'"),
+    ("clip_norm: ", "clip_norm: much ", "train.clip_norm: expected a number > 0, got 'much'"),
     ("freeze: 0", "freeze: true", "train.freeze: expected a whole number >= 0 and <= 5, got True"),
     ("l2_norm: false", "l2_norm: 20", "model.l2_norm: expected true or false, got 20"),
     ("input: imagenet_rgb ", "input: rgb ", "model.input: expected imagenet_rgb or caffe_bgr, got 'rgb'"),
@@ -250,6 +252,8 @@ OUT_OF_RANGE = [
     ("lr_end: 0.00005", "lr_end: -1e-05", "train.lr_end: expected a number >= 0, got -1e-05"),
     ("momentum: 0.9", "momentum: 1", "train.momentum: expected a number >= 0 and < 1, got 1.0"),
     ("lr_factor: 0.1", "lr_factor: 1", "train.lr_factor: expected a number > 0 and < 1, got 1.0"),
+    ("clip_norm: ", "clip_norm: 0 ", "train.clip_norm: expected a number > 0, got 0.0"),
+    ("checkpoint_every: 100", "checkpoint_every: 0", "train.checkpoint_every: expected a whole number >= 1, got 0"),
     ("bias_lr_factor: 1.0", "bias_lr_factor: 0", "train.bias_lr_factor: expected a number > 0, got 0.0"),
     ("  epochs: 7\n", "  epochs: 0\n", "train.epochs: expected a whole number >= 1, got 0"),
     ("  workers: 1\n", "  workers: -1\n", "train.workers: expected a whole number >= 1, got -1"),

@@ -87,6 +87,12 @@ AboveZero = Annotated[float, Above(0)]
 Repair = Literal["repair", "error"]
 Drop = Literal["drop", "error"]
 
+Input = Literal["imagenet_rgb", "caffe_bgr"]
+"""What the network wants: RGB in ImageNet's mean and deviation, or BGR from 0 to 255 less the mean."""
+
+Clip = Literal["none", "size", "centre_and_size"]
+"""What of an anchor is held in [0, 1]."""
+
 
 def _require_digest(key: str, value: str | None) -> None:
     if value is not None and not re.fullmatch(r"[0-9a-f]{64}", value):
@@ -184,7 +190,7 @@ class Anchors:
     sizes: tuple[Annotated[float, Above(0), AtMost(2)], ...]
     ratios: tuple[tuple[Annotated[float, Above(0), AtMost(100)], ...], ...]
     large_square: Literal["second", "last"]
-    clip: Literal["none", "size", "centre_and_size"]
+    clip: Clip
 
     def __post_init__(self) -> None:
         maps = len(self.steps)
@@ -223,7 +229,7 @@ class Model:
     heads: Literal["separable", "conv"]
     dropout: Annotated[float, AtLeast(0), Below(1)]
     l2_norm: bool
-    input: Literal["imagenet_rgb", "caffe_bgr"]
+    input: Input
     pretrained: str | None
     pretrained_sha256: str | None
 
@@ -289,8 +295,9 @@ class Train:
     """Optimisation: the optimizer, and its rate: a linear warm-up to `lr_max`, then a cosine or steps.
 
     cosine: down to `lr_end`. steps: times `lr_factor` after each of `milestones`, in epochs. `momentum` is Adam's
-    beta 1 where the optimizer is adam. `bias_lr_factor` multiplies the rate of biases. `freeze`: so many of VGG16's
-    blocks, the first, keep their weights.
+    beta 1 where the optimizer is adam. `bias_lr_factor` multiplies the rate of biases. `clip_norm`: a gradient whose
+    norm over all weights is larger is scaled down to it; may be empty. `freeze`: so many of VGG16's blocks, the
+    first, keep their weights. `checkpoint_every`: steps between two states that an interrupted run goes on from.
     """
 
     seed: Count
@@ -307,8 +314,10 @@ class Train:
     momentum: Annotated[float, AtLeast(0), Below(1)]
     weight_decay: NotNegative
     bias_lr_factor: AboveZero
+    clip_norm: Annotated[float | None, Above(0)]
     freeze: Annotated[int, AtLeast(0), AtMost(5)]
     workers: Positive
+    checkpoint_every: Positive
 
     def __post_init__(self) -> None:
         if self.warmup_epochs > self.epochs:

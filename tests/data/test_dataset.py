@@ -13,11 +13,12 @@ from ssd.config import Augment, Mindrecord
 from ssd.data.augment.policies import augment
 from ssd.data.dataset import (
     EvaluationSample,
+    TrainingData,
     TrainingSample,
     encode_targets,
     evaluation_batches,
+    example_pixels,
     network_input,
-    training_batches,
 )
 from ssd.data.record_writer import write_records
 from ssd.data.records import Records, open_records
@@ -103,7 +104,7 @@ def ids_of(batches: list) -> list[int]:
 
 def epoch_of(records: Records, batch_size: int = 1, workers: int = 1, **changes: object) -> list:
     sample = dataclasses.replace(SAMPLE, **changes)
-    return list(training_batches(records, sample, batch_size, workers))
+    return list(TrainingData(records, sample, batch_size, workers).batches(sample.epoch))
 
 
 def test_an_input_is_normalised_rgb_planes() -> None:
@@ -342,6 +343,28 @@ def test_what_was_read_stays_when_more_is_read(val_records: Records) -> None:
 
 
 def test_an_epoch_that_is_broken_off_disturbs_no_other(train_records: Records) -> None:
-    batches = training_batches(train_records, SAMPLE, 1, 1)
+    batches = TrainingData(train_records, SAMPLE, 1, 1).batches(1)
     next(iter(batches))
     assert sorted(ids_of(epoch_of(train_records))) == sorted(TRAIN_IDS)
+
+
+@pytest.mark.parametrize("start", [0, 1, 2])
+def test_an_epoch_goes_on_from_any_of_its_steps(train_records: Records, start: int) -> None:
+    data = TrainingData(train_records, SAMPLE, 3, 1)
+    whole, rest = list(data.batches(4)), list(data.batches(4, start))
+    assert len(whole) == 2 and len(rest) == 2 - start
+    for batch, again in zip(whole[start:], rest, strict=True):
+        for part, same in zip(batch, again, strict=True):
+            np.testing.assert_array_equal(part, same)
+
+
+def test_the_images_of_a_batch_are_known_by_their_ids(train_records: Records) -> None:
+    data = TrainingData(train_records, SAMPLE, 3, 1)
+    for step, batch in enumerate(data.batches(2)):
+        assert ids_of([batch]) == list(data.image_ids(2, step))
+
+
+def test_examples_are_the_first_images_unchanged(train_records: Records) -> None:
+    pixels = example_pixels(train_records, SIZE, "imagenet_rgb", 2)
+    assert ids_of([(pixels,)]) == list(TRAIN_IDS[:2])
+    assert len(example_pixels(train_records, SIZE, "imagenet_rgb", 99)) == len(TRAIN_IDS)

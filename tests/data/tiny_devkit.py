@@ -83,7 +83,7 @@ def voc(**changes: Any) -> Voc:
 
 
 def from_coco(folder: Path, tree: dict[str, Any], pictures: dict[str, bytes], set_name: str) -> Path:
-    """A COCO data set without crowds as a folder of a devkit: pixels counted from 1, the last one included.
+    """A COCO data set as a folder of a devkit: pixels counted from 1, the last one included; crowds as difficult.
 
     Args:
         folder: to write to.
@@ -97,7 +97,9 @@ def from_coco(folder: Path, tree: dict[str, Any], pictures: dict[str, bytes], se
         for each in tree["annotations"]:
             if each["image_id"] == image["id"]:
                 x, y, width, height = each["bbox"]
-                objects.append((names[each["category_id"]], x + 1, y + 1, x + width, y + height, 0))
+                objects.append(
+                    (names[each["category_id"]], x + 1, y + 1, x + width, y + height, each["iscrowd"])
+                )
         stem = Path(image["file_name"]).stem
         for path, data in (
             (f"Annotations/{stem}.xml", xml((image["height"], image["width"]), objects).encode()),

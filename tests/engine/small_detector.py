@@ -11,7 +11,7 @@ from ssd.engine.checkpoint import Description
 from ssd.engine.history import EpochLosses
 from ssd.engine.optimizer import make_optimizer
 from ssd.engine.schedule import cosine_rates
-from ssd.engine.training import train
+from ssd.engine.training import Batch, Training
 from ssd.geometry.anchors import make_anchors
 from ssd.model.detector import SSD
 from ssd.model.loss import FocalLoss, MultiBoxLoss
@@ -91,13 +91,38 @@ class Learnt:
     after_three: dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Fed:
+    """Data of a training: the batches that a function gives for an epoch; an image's id is 100 epoch + step."""
+
+    of_epoch: Callable[[int], list[Batch]]
+
+    def batches(self, epoch: int, start: int) -> list[Batch]:
+        return self.of_epoch(epoch)[start:]
+
+    def image_ids(self, epoch: int, step: int) -> list[int]:
+        return [100 * epoch + step]
+
+
+def epochs_of(training: Training) -> Iterator[EpochLosses]:
+    """Train to the end; the losses of each epoch as it ends."""
+    for step in training.steps():
+        if step % training.steps_per_epoch == 0:
+            yield training.history[-1]
+
+
+def small_training(net: SSD, masks: Callable[[int], tuple[np.ndarray, ...]] = lambda step: ()) -> Training:
+    """Shows the photos to the network, `STEPS` times, each an epoch; with the masks of dropout, if any."""
+    optimizer = make_optimizer(net, "momentum", RATES, momentum=0.9, weight_decay=1e-4)
+    loss = MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0)
+    return Training(net, loss, optimizer, Fed(lambda _: [batch()]), RATES, STEPS, masks)
+
+
 def train_small(
     net: SSD, masks: Callable[[int], tuple[np.ndarray, ...]] = lambda step: ()
 ) -> Iterator[EpochLosses]:
-    """Show the photos to the network, `STEPS` times, each an epoch; with the masks of dropout, if any."""
-    optimizer = make_optimizer(net, "momentum", RATES, momentum=0.9, weight_decay=1e-4)
-    loss = MultiBoxLoss(FocalLoss(0.75, 2.0), 1.0)
-    return train(net, loss, optimizer, lambda _: [batch()], RATES, STEPS, masks)
+    """Train as `small_training` says."""
+    return epochs_of(small_training(net, masks))
 
 
 def weights_of(net: SSD) -> dict[str, np.ndarray]:

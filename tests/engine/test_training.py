@@ -5,15 +5,13 @@ import mindspore.nn as nn
 import numpy as np
 import pytest
 from mindspore import Parameter, Tensor
-from small_detector import DESCRIPTION, STEPS, Learnt, batch, train_small, weights_of
+from small_detector import DESCRIPTION, STEPS, Fed, Learnt, batch, epochs_of, train_small, weights_of
 
 from ssd.engine.checkpoint import build_network
 from ssd.engine.dropout import keep_masks
 from ssd.engine.optimizer import make_optimizer
-from ssd.engine.training import train
+from ssd.engine.training import Batch, Training
 from ssd.model.weights import initialise
-
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class TinyNet(nn.Cell):
@@ -60,10 +58,13 @@ def train_tiny(
     decay: float = 0.0,
     optimizer: str = "momentum",
     bias_lr_factor: float = 1.0,
+    clip_norm: float | None = None,
 ) -> list:
     of_steps = np.array(rates, np.float32)
     made = make_optimizer(net, optimizer, of_steps, 0.5, decay, bias_lr_factor)
-    return list(train(net, SumLoss(), made, batches, of_steps, epochs))
+    return list(
+        epochs_of(Training(net, SumLoss(), made, Fed(batches), of_steps, epochs, clip_norm=clip_norm))
+    )
 
 
 def test_a_slim_network_learns_a_photo_by_heart(learnt: Learnt) -> None:
@@ -186,6 +187,16 @@ def test_weight_decay_pulls_at_kernels_and_spares_norms_and_biases() -> None:
     np.testing.assert_array_equal(with_decay.bias.asnumpy(), without.bias.asnumpy())
 
 
+def test_a_large_gradient_is_scaled_down_to_the_norm_and_a_small_one_left() -> None:
+    # the gradient is 1 and 4 of the kernel, 1 and 1 of the bias
+    norm = np.sqrt(1 + 16 + 1 + 1)
+    for clip_norm, factor in ((None, 1), (2.0, 2 / norm), (norm + 0.1, 1)):
+        net = TinyNet()
+        train_tiny(net, lambda _: [tiny_batch(1.0, 4.0)], [0.1], epochs=1, clip_norm=clip_norm)
+        np.testing.assert_allclose(net.kernel.asnumpy(), [[2 - 0.1 * factor, 2 - 0.4 * factor]], rtol=1e-5)
+        np.testing.assert_allclose(net.bias.asnumpy(), 3 - 0.1 * factor, rtol=1e-5)
+
+
 def test_an_epoch_tells_its_mean_losses_and_the_rate_of_its_last_step() -> None:
     asked = []
 
@@ -217,8 +228,8 @@ def test_every_step_has_its_own_masks_counted_over_the_epochs() -> None:
 
     net, rates = MaskedNet(), np.full(6, 0.5, np.float32)
     optimizer = make_optimizer(net, "momentum", rates, 0.0, 0.0)
-    epochs = train(net, SumLoss(), optimizer, lambda _: [tiny_batch(1.0, 4.0)] * 3, rates, 2, masks)
-    first, _ = list(epochs)
+    data = Fed(lambda _: [tiny_batch(1.0, 4.0)] * 3)
+    first, _ = list(epochs_of(Training(net, SumLoss(), optimizer, data, rates, 2, masks)))
     assert asked == [0, 1, 2, 3, 4, 5]
     assert first.loss_box == pytest.approx(2 * 2.0 / 3)  # of the first step, then nothing
     # the gradient of the first step alone: the mask, where it is not 0
@@ -240,11 +251,13 @@ def test_dropout_is_the_same_in_another_run_and_of_consequence() -> None:
     assert not np.array_equal(once["backbone.fc6.conv.weight"], without["backbone.fc6.conv.weight"])
 
 
-def test_a_loss_that_is_not_finite_stops_with_epoch_step_and_advice() -> None:
+def test_a_loss_that_is_not_finite_stops_with_epoch_step_images_and_advice() -> None:
     def batches(epoch: int) -> list[Batch]:
         return [tiny_batch(1.0, 1.0), tiny_batch(1.0, np.inf if epoch == 2 else 1.0)]
 
-    with pytest.raises(ValueError, match=r"epoch 2, step 2: the loss is inf; try a lower train\.lr_max"):
+    with pytest.raises(
+        ValueError, match=r"epoch 2, step 2, images 201: the loss is inf; try a lower train\.lr_max"
+    ):
         train_tiny(TinyNet(), batches, [0.001] * 4, epochs=2)
 
 

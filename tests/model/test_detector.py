@@ -14,7 +14,8 @@ from mindspore import Tensor
 from tiny_network import ANCHORS_PER_CELL
 
 from ssd.geometry.anchors import make_anchors
-from ssd.model.detector import LAYOUTS, SSD
+from ssd.geometry.feature_maps import MAP_CELLS
+from ssd.model.detector import SSD
 from ssd.model.weights import initialise
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "network.npz")
@@ -61,16 +62,14 @@ def maps_of(net: SSD, pixels: np.ndarray) -> list[Tensor]:
 
 def test_the_six_feature_maps_have_their_sides(slim: SSD, photos: np.ndarray) -> None:
     sides = [features.shape[2:] for features in maps_of(slim, photos[:1])]
-    assert sides == [(side, side) for side in (38, 19, 10, 5, 3, 1)]
-    assert LAYOUTS[300].map_cells == (38, 19, 10, 5, 3, 1)
+    assert sides == [(side, side) for side in MAP_CELLS[300]]
 
 
 def test_an_input_of_512_gives_seven_feature_maps_and_24564_anchors() -> None:
     net = SSD(512, 3, ANCHORS_PER_CELL_512, 0.03125, False, "conv").set_train(False)
     maps = maps_of(net, np.zeros((1, 3, 512, 512), np.float32))
     sides = [features.shape[2:] for features in maps]
-    assert sides == [(side, side) for side in (64, 32, 16, 8, 4, 2, 1)]
-    assert LAYOUTS[512].map_cells == (64, 32, 16, 8, 4, 2, 1)
+    assert sides == [(side, side) for side in MAP_CELLS[512]]
     assert net.mask_shape(1) == maps[1].shape
     assert net.box_heads(tuple(maps)).shape == (1, 24564, 4)
     assert net.class_heads(tuple(maps)).shape == (1, 24564, 1 + 3)

@@ -80,6 +80,10 @@ def pixels(image: np.ndarray) -> Tensor:
     return Tensor(np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32))
 
 
+def pictures() -> np.ndarray:
+    return pixels(picture_rgb()).asnumpy()
+
+
 def require_features(backbone: VGG16, image: np.ndarray, kind: str) -> None:
     x = pixels(image)
     for number in range(1, 6):
@@ -93,18 +97,20 @@ def test_torchvisions_weights_give_torchvisions_features(
     net: SSD, torchvision_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fc6 = net.backbone.fc6.conv.weight.asnumpy().copy()
-    start_from_pretrained(net, torchvision_file, None, "imagenet_rgb")
+    start_from_pretrained(net, torchvision_file, None, "imagenet_rgb", pictures)
     require_features(net.backbone, picture_rgb(), "torchvision")
-    np.testing.assert_array_equal(net.backbone.fc6.conv.weight.asnumpy(), fc6)
+    _, given = net.backbone.features(pixels(picture_rgb()))
+    size = np.sqrt(np.mean(given.asnumpy() ** 2))
+    np.testing.assert_allclose(net.backbone.fc6.conv.weight.asnumpy(), fc6 / size, rtol=1e-4)
     digest = hashlib.sha256(torchvision_file.read_bytes()).hexdigest()
     assert capsys.readouterr().err == (
         f"backbone from {torchvision_file} (sha256 {digest}): 13 convolutions; "
-        "fc6 and fc7, not in the file, start from the seed\n"
+        f"fc6 and fc7, not in the file, start from the seed, fc6 divided by {size:.4g}\n"
     )
 
 
 def test_keras_weights_give_keras_features_of_a_bgr_picture(net: SSD, keras_file: Path) -> None:
-    start_from_pretrained(net, keras_file, None, "caffe_bgr")
+    start_from_pretrained(net, keras_file, None, "caffe_bgr", pictures)
     require_features(net.backbone, picture_rgb()[:, :, ::-1], "keras")
 
 
@@ -112,7 +118,7 @@ def test_mindcvs_weights_have_no_biases_and_give_mindcvs_features(net: SSD, tmp_
     path = tmp_path / "vgg16.ckpt"
     tensors = as_torchvision(formula_weight, biases=False)
     ms.save_checkpoint([{"name": name, "data": Tensor(each)} for name, each in tensors.items()], str(path))
-    start_from_pretrained(net, path, None, "imagenet_rgb")
+    start_from_pretrained(net, path, None, "imagenet_rgb", pictures)
     backbone, x = net.backbone, pixels(picture_rgb())
     for block in (backbone.block1, backbone.block2, backbone.block3, backbone.block4, backbone.block5):
         x = backbone.pool(block(x))
@@ -245,16 +251,40 @@ def test_half_precision_becomes_single(keras_file: Path) -> None:
     np.testing.assert_array_equal(made.weights["block3.1.conv.bias"], halves["block3_conv2/bias"])
 
 
+def test_what_follows_weights_of_a_large_size_starts_as_small_as_after_random_ones(
+    net: SSD, keras_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.npz"
+    with np.load(keras_file) as file:
+        grown = {name: file[name] * (50 if name == "block5_conv3/kernel" else 1) for name in file.files}
+    np.savez(path, **grown)
+    initialise(net, 1, 0.5)
+    start_from_pretrained(net, path, None, "caffe_bgr", pictures)
+    _, given = net.backbone.features(Tensor(pictures()))
+    assert np.sqrt(np.mean(given.asnumpy() ** 2)) > 5
+    fc6 = net.backbone.fc6(given).asnumpy()
+    assert 0.2 < np.sqrt(np.mean(fc6**2)) < 5
+
+
+def test_weights_that_see_nothing_are_refused(net: SSD, tmp_path: Path) -> None:
+    path = tmp_path / "nothing.npz"
+    np.savez(path, **as_keras(nothing))
+    with pytest.raises(
+        ValueError, match=r"nothing\.npz: expected weights that see something .* got 0\.0 before"
+    ):
+        start_from_pretrained(net, path, None, "caffe_bgr", pictures)
+
+
 def test_no_file_changes_nothing(net: SSD, capsys: pytest.CaptureFixture[str]) -> None:
     before = net.backbone.block1[0].conv.weight.asnumpy().copy()
-    start_from_pretrained(net, None, None, "imagenet_rgb")
+    start_from_pretrained(net, None, None, "imagenet_rgb", pictures)
     np.testing.assert_array_equal(net.backbone.block1[0].conv.weight.asnumpy(), before)
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the weights of ../shared/weights are not here")
 def test_the_published_weights_see_edges_and_corners_of_a_real_size(net: SSD) -> None:
-    start_from_pretrained(net, SHARED, None, "caffe_bgr")
+    start_from_pretrained(net, SHARED, None, "caffe_bgr", pictures)
     kernel = net.backbone.block1[0].conv.weight.asnumpy()
     assert kernel.shape == (64, 3, 3, 3)
     assert 0.1 < np.abs(kernel).mean() < 0.5
@@ -272,15 +302,15 @@ def test_another_input_than_the_weights_want_is_refused_with_the_one_to_set(
         (keras_file, "caffe_bgr", "imagenet_rgb"),
     ):
         with pytest.raises(ValueError) as raised:
-            start_from_pretrained(net, path, None, wrong)
+            start_from_pretrained(net, path, None, wrong, pictures)
         assert str(raised.value) == f"{path}: expected model.input: {right} for these weights, got {wrong}"
 
 
 def test_a_file_of_another_digest_is_refused(net: SSD, keras_file: Path) -> None:
     digest = hashlib.sha256(keras_file.read_bytes()).hexdigest()
-    start_from_pretrained(net, keras_file, digest, "caffe_bgr")
+    start_from_pretrained(net, keras_file, digest, "caffe_bgr", pictures)
     with pytest.raises(ValueError) as raised:
-        start_from_pretrained(net, keras_file, "0" * 64, "caffe_bgr")
+        start_from_pretrained(net, keras_file, "0" * 64, "caffe_bgr", pictures)
     assert str(raised.value) == (
         f"{keras_file}: expected sha256 {'0' * 64} (model.pretrained_sha256), got {digest}"
     )
@@ -289,10 +319,10 @@ def test_a_file_of_another_digest_is_refused(net: SSD, keras_file: Path) -> None
 def test_a_network_of_another_width_or_with_batch_norm_is_refused(keras_file: Path) -> None:
     narrow = SSD(300, 1, ANCHORS_PER_CELL, 0.5, False, "conv")
     with pytest.raises(ValueError, match=r"do not fit a backbone of this width: misshapen: .* and 21 more$"):
-        start_from_pretrained(narrow, keras_file, None, "caffe_bgr")
+        start_from_pretrained(narrow, keras_file, None, "caffe_bgr", pictures)
     normed = SSD(300, 1, ANCHORS_PER_CELL, 1.0, True, "conv")
     with pytest.raises(ValueError, match=r"missing: block1\.0\.norm\.beta, .*; extra: block1\.0\.conv\.bias"):
-        start_from_pretrained(normed, keras_file, None, "caffe_bgr")
+        start_from_pretrained(normed, keras_file, None, "caffe_bgr", pictures)
 
 
 def test_missing_extra_and_misshapen_weights_are_listed_in_one_sentence() -> None:

@@ -108,7 +108,33 @@ def test_empty_fields_of_a_table_are_undefined(tmp_path: Path):
     path.write_text(
         'class,AP,AP50,AR100,VOC07,VOC10,objects\n"dog, hot",,nan,0.5,,0.25,3\n', encoding="utf-8"
     )
-    assert inputs.read_class_figures(path) == (inputs.ClassFigures("dog, hot", None, None, 0.5, 3),)
+    voc = {"VOC07": None, "VOC10": 0.25}
+    assert inputs.read_class_figures(path) == (inputs.ClassFigures("dog, hot", None, None, 0.5, voc, 3),)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "voc"),
+    [
+        ("class,AP,AP50,AR100,objects", "dog,0.1,0.2,0.3,4", {}),
+        ("class,AP,AP50,AR100,VOC07,objects", "dog,0.1,0.2,0.3,0.5,4", {"VOC07": 0.5}),
+    ],
+)
+def test_a_table_of_classes_may_lack_vocs_figures(
+    tmp_path: Path, header: str, row: str, voc: dict[str, float]
+):
+    path = tmp_path / "per_class.csv"
+    path.write_text(f"{header}\n{row}\n", encoding="utf-8")
+    assert inputs.read_class_figures(path) == (inputs.ClassFigures("dog", 0.1, 0.2, 0.3, voc, 4),)
+
+
+def test_a_table_of_classes_may_lack_nothing_else_and_has_its_columns_in_order(tmp_path: Path):
+    path = tmp_path / "per_class.csv"
+    for header in ("class,AP,AP50,objects", "class,AP,AP50,AR100,VOC10,VOC07,objects"):
+        path.write_text(f"{header}\n{','.join('0' * (header.count(',') + 1))}\n", encoding="utf-8")
+        with pytest.raises(
+            ValueError, match=r"expected the columns class, AP, .*, VOC07, VOC10, objects, got"
+        ):
+            inputs.read_class_figures(path)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,10 @@ def results(images: int = 9, classes: int = 3, epochs: int = 4, detected: bool =
         epochs=tuple(inputs.Epoch(e, 0.1 / e, 3.0 / e, 1.0 / e, 2.0 / e) for e in range(1, epochs + 1)),
         training=inputs.Training(epochs, 10 * epochs, 0.75, 0.25, 0.5, 2_310_452),
         evaluation=inputs.Evaluation(dict.fromkeys(inputs.FIGURES, figure), images, 2 * images, 5),
-        class_figures=tuple(inputs.ClassFigures(name, figure, figure, figure, 2) for name in names.values()),
+        class_figures=tuple(
+            inputs.ClassFigures(name, figure, figure, figure, {"VOC07": figure, "VOC10": figure}, 2)
+            for name in names.values()
+        ),
         precision=tuple(inputs.Precision(r / 100, figure, figure, figure) for r in range(101)),
         classes=names,
         train=pictures,
@@ -184,6 +187,49 @@ def test_eighty_classes_stand_in_three_tables_and_all_are_there():
     html = page(results(classes=80))
     assert html.count('<table class="classes">') == 3
     assert all(html.count(f">class{i}<") >= 3 for i in range(1, 80))
+
+
+def table_rows(html: str) -> list[list[str]]:
+    """The texts in the cells of the tables by class, row by row, headers too."""
+    tables = html.split('<table class="classes">')[1:]
+    rows = [row for table in tables for row in table.split("</table>")[0].split("<tr>")[1:]]
+    return [
+        [re.sub("<.*?>", "", cell).strip() for cell in re.findall(r"<t[hd]\b.*?</t[hd]>", row)]
+        for row in rows
+    ]
+
+
+def test_vocs_figures_of_each_class_stand_under_their_names_in_its_row():
+    of = results(classes=2)
+    figures = (
+        inputs.ClassFigures("cat", 0.25, 0.5, 0.375, {"VOC07": 0.625, "VOC10": 0.75}, 4),
+        inputs.ClassFigures("dog", 0.125, 0.5, 0.375, {"VOC07": None, "VOC10": 1.0}, 1234),
+    )
+    assert table_rows(page(dataclasses.replace(of, class_figures=figures))) == [
+        ["Class", "", "AP", "AP50", "AR100", "VOC07", "VOC10", "Objects"],
+        ["cat", "", "0.250", "0.500", "0.375", "0.625", "0.750", "4"],
+        ["dog", "", "0.125", "0.500", "0.375", "–", "1.000", "1,234"],
+    ]
+
+
+def test_without_vocs_figures_the_table_has_no_columns_for_them():
+    figures = (inputs.ClassFigures("cat", 0.25, 0.5, 0.375, {}, 4),)
+    html = page(dataclasses.replace(results(classes=1), class_figures=figures))
+    assert table_rows(html) == [
+        ["Class", "", "AP", "AP50", "AR100", "Objects"],
+        ["cat", "", "0.250", "0.500", "0.375", "4"],
+    ]
+
+
+@pytest.mark.parametrize("voc", [{}, {"VOC07": 0.5, "VOC10": 0.5}], ids=["without", "with"])
+def test_a_table_by_class_has_as_many_columns_in_every_row_as_it_declares(voc: dict[str, float | None]):
+    of = results(classes=80)
+    figures = tuple(dataclasses.replace(each, voc=voc) for each in of.class_figures)
+    html = page(dataclasses.replace(of, class_figures=figures))
+    rows = table_rows(html)
+    assert len(rows) == 80 + 3
+    assert {len(row) for row in rows} == {6 + len(voc)}
+    assert html.count("<col>") + html.count("<col class=") == 3 * (6 + len(voc))
 
 
 def test_undefined_figures_are_dashes_and_the_verdict_says_why():

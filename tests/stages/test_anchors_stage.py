@@ -162,6 +162,34 @@ def test_the_same_records_give_the_same_bytes(project: Path) -> None:
     assert [file.read_bytes() for file in files] == first
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value", "maps", "got"),
+    [
+        (
+            *("anchors", "steps", [8, 16, 32, 64, 100, 150]),
+            "SSD300's 6 feature maps, [38, 19, 10, 5, 3, 1]",
+            "[38, 19, 10, 5, 3, 2]",
+        ),
+        (
+            *("model", "input_size", 512),
+            "SSD512's 7 feature maps, [64, 32, 16, 8, 4, 2, 1]",
+            "[64, 32, 16, 8, 6, 2]",
+        ),
+    ],
+)
+def test_anchors_on_maps_that_the_network_does_not_have_are_refused(
+    project: Path, section: str, key: str, value: object, maps: str, got: str
+) -> None:
+    tree = yaml.safe_load((project / "params.yaml").read_text())
+    tree[section][key] = value
+    (project / "params.yaml").write_text(yaml.safe_dump(tree))
+    with pytest.raises(ValueError) as raised:
+        main()
+    assert str(raised.value) == f"anchors.steps: expected those of {maps} cells a side, got {got}"
+    assert not (project / "data/anchors.npy").exists()
+    assert not (project / "metrics").exists()
+
+
 def test_missing_records_are_named_and_nothing_is_written(project: Path) -> None:
     (project / "data/records/train.json").unlink()
     with pytest.raises(ValueError, match=r"data/records/train\.json: missing beside manifest\.json"):

@@ -7,13 +7,13 @@ crash on damaged ones.
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ssd.config import Augment
+from ssd.config import Augment, Input
 from ssd.data.augment.policies import augment
 from ssd.data.augment.resize import resize
 from ssd.data.decode import decode
@@ -28,9 +28,6 @@ STD_RGB = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
 # Caffe's SSD (Liu et al. 2016): whole numbers near ImageNet's mean.
 CAFFE_MEAN_BGR = np.array([104, 117, 123], np.float32)
-
-Input = Literal["imagenet_rgb", "caffe_bgr"]
-"""What the network wants: RGB in ImageNet's mean and deviation, or BGR from 0 to 255 less the mean."""
 
 
 def network_input(image: np.ndarray, size: int, wanted: Input) -> np.ndarray:
@@ -128,31 +125,52 @@ class EvaluationSample:
         return pixels, image_id.astype(np.int64), photo_px
 
 
-def training_batches(
-    records: Records, sample: TrainingSample, batch_size: int, workers: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The batches of one epoch, in an order drawn from (seed, epoch); an incomplete last one is left out.
+@dataclass(frozen=True)
+class TrainingData:
+    """The batches of every epoch, each in an order drawn from (seed, epoch); an incomplete last one is left out.
 
-    Args:
+    Attributes:
         records: as `open_records` verified them.
-        sample: makes one sample; its seed and epoch give the order too.
+        sample: makes one sample of the first epoch; its seed gives the order too.
         batch_size: samples a batch.
         workers: threads that make samples; at most the number of processors.
-
-    Yields:
-        pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A].
     """
-    order = np.random.default_rng([sample.seed, sample.epoch]).permutation(len(records))
-    return _batches(
-        records,
-        ["image_id", "image", "boxes", "labels"],
-        sample,
-        ["pixels", "offsets", "labels"],
-        order,
-        batch_size,
-        workers,
-        drop_remainder=True,
-    )
+
+    records: Records
+    sample: TrainingSample
+    batch_size: int
+    workers: int
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """The batches of an epoch, counted from 1, from one of its steps on, counted from 0.
+
+        Yields:
+            pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A].
+        """
+        return _batches(
+            self.records,
+            ["image_id", "image", "boxes", "labels"],
+            replace(self.sample, epoch=epoch),
+            ["pixels", "offsets", "labels"],
+            self._order(epoch)[start * self.batch_size :],
+            self.batch_size,
+            self.workers,
+            drop_remainder=True,
+        )
+
+    def image_ids(self, epoch: int, step: int) -> tuple[int, ...]:
+        """The images of one batch."""
+        rows = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        return tuple(self.records.image_ids[row] for row in rows)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self.sample.seed, epoch]).permutation(len(self.records))
+
+
+def example_pixels(records: Records, size: int, wanted: Input, count: int) -> np.ndarray:
+    """The first images of the records as the network wants them, [N, 3, size, size]; N is `count` at most."""
+    pixels, _, _ = next(evaluation_batches(records, EvaluationSample(size, wanted), count))
+    return pixels
 
 
 def evaluation_batches(

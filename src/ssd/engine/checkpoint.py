@@ -17,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from ssd.config import Anchors, Model, from_tree
 from ssd.files import write_bytes
 from ssd.geometry.anchors import anchors_per_cell, make_anchors, map_sizes
-from ssd.model.detector import LAYOUTS, SSD
+from ssd.geometry.feature_maps import require_map_cells
+from ssd.model.detector import SSD
 from ssd.model.misfit import misfit
 
 FORMAT = 3
@@ -98,13 +99,7 @@ def build_network(description: Description) -> SSD:
         ValueError: its anchors lie on other feature maps than the network has.
     """
     model = description.model
-    cells = map_sizes(model.input_size, description.anchors.steps)
-    of_network = LAYOUTS[model.input_size].map_cells
-    if cells != of_network:
-        raise ValueError(
-            f"anchors.steps: expected those of SSD{model.input_size}'s {len(of_network)} feature maps, "
-            f"{list(of_network)} cells a side, got {list(cells)}"
-        )
+    require_map_cells(model.input_size, description.anchors.steps)
     return SSD(
         model.input_size,
         len(description.class_names),

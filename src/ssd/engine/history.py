@@ -19,7 +19,12 @@ class EpochLosses:
 
 
 def write_history(
-    csv_path: Path, json_path: Path, history: Sequence[EpochLosses], steps_per_epoch: int, parameters: int
+    csv_path: Path,
+    json_path: Path,
+    history: Sequence[EpochLosses],
+    steps_per_epoch: int,
+    parameters: int,
+    made_by: str,
 ) -> None:
     """Write one row an epoch to `csv_path`, and the last epoch's figures to `json_path`.
 
@@ -29,6 +34,7 @@ def write_history(
         history: the epochs so far, at least one.
         steps_per_epoch: training steps in an epoch.
         parameters: trainable numbers of the network.
+        made_by: what the figures' last digits depend on: versions and processor.
     """
     header = ("epoch", "lr", "loss", "loss_box", "loss_class")
     rows = [
@@ -47,5 +53,6 @@ def write_history(
             "loss_class": round(last.loss_class, 5),
             "lr": float(f"{last.lr:.6g}"),
             "parameters": parameters,
+            "made_by": made_by,
         },
     )

@@ -1,81 +1,145 @@
-"""The training loop: one compiled step, and the losses of each epoch."""
+"""The training loop: one compiled step, the losses of each epoch, and the state that it can be gone on from."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 import mindspore as ms
 import mindspore.nn as nn
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, ops
 from tqdm import tqdm
 
 from ssd.engine.history import EpochLosses
+from ssd.engine.state import State
 from ssd.runtime import compile_whole_cells
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-_ADVICE = "try a lower train.lr_max or a longer train.warmup_epochs"
+_ADVICE = "try a lower train.lr_max, a longer train.warmup_epochs or a train.clip_norm"
 
 
-def train(
-    net: nn.Cell,
-    loss: nn.Cell,
-    optimizer: nn.Optimizer,
-    batches: Callable[[int], Iterable[Batch]],
-    rates: np.ndarray,
-    epochs: int,
-    masks: Callable[[int], tuple[np.ndarray, ...]] = lambda step: (),
-) -> Iterator[EpochLosses]:
-    """Train `net` in place; after each epoch its mean losses.
+class Data(Protocol):
+    """What a training is fed."""
+
+    def batches(self, epoch: int, start: int) -> Iterable[Batch]:
+        """The batches of an epoch, counted from 1, from one of its steps on, counted from 0."""
+
+    def image_ids(self, epoch: int, step: int) -> Sequence[int]:
+        """The images of one batch."""
+
+
+class Training:
+    """A training that can be stopped after any step and gone on with from its state, with the same result.
 
     Args:
         net: the network, its first weights set, not compiled yet.
         loss: from (offsets, logits, target offsets, labels) to (total, box part, class part).
         optimizer: of the network's trainable parameters.
-        batches: the batches of an epoch, counted from 1; as many every epoch.
+        data: the batches of every epoch.
         rates: [steps] the learning rate of every step, as the optimizer has them.
-        epochs: how often the data is seen.
+        epochs: how often the data is seen; as many steps in each.
         masks: of dropout in a step, counted from 0 over all epochs; none without dropout.
-
-    Raises:
-        ValueError: a loss that is not finite, with the epoch and step, or a weight, with the epoch.
+        clip_norm: a gradient whose norm over all weights is larger is scaled down to it; None: never.
     """
-    compile_whole_cells()
-    steps_per_epoch = len(rates) // epochs
-    step = TrainingStep(net, loss, optimizer)
-    step.set_train(True)
-    with tqdm(total=len(rates), desc="train", unit="step", disable=None) as bar:
-        for epoch in range(1, epochs + 1):
-            losses = []
-            for pixels, offsets, labels in batches(epoch):
-                dropout = masks((epoch - 1) * steps_per_epoch + len(losses))
-                parts = step(Tensor(pixels), Tensor(offsets), Tensor(labels), *map(Tensor, dropout))
-                values = [float(part.asnumpy()) for part in parts]
-                if not np.isfinite(values).all():
-                    raise ValueError(
-                        f"training: epoch {epoch}, step {len(losses) + 1}: the loss is {values[0]}; {_ADVICE}"
-                    )
-                losses.append(values)
-                bar.set_postfix(epoch=epoch, loss=f"{values[0]:.3f}", refresh=False)
-                bar.update()
-            _require_finite(net, epoch)
-            total, box, classes = np.mean(losses, axis=0).tolist()
-            bar.write(
-                f"epoch {epoch}/{epochs}: loss {total:.3f} (boxes {box:.3f}, classes {classes:.3f})",
-                sys.stderr,
-            )
-            yield EpochLosses(epoch, float(rates[epoch * len(losses) - 1]), total, box, classes)
 
+    def __init__(
+        self,
+        net: nn.Cell,
+        loss: nn.Cell,
+        optimizer: nn.Optimizer,
+        data: Data,
+        rates: np.ndarray,
+        epochs: int,
+        masks: Callable[[int], tuple[np.ndarray, ...]] = lambda step: (),
+        clip_norm: float | None = None,
+    ) -> None:
+        self.net = net
+        self.data = data
+        self.rates = rates
+        self.epochs = epochs
+        self.masks = masks
+        self.taking_step = TrainingStep(net, loss, optimizer, clip_norm)
+        self.step = 0
+        self.history: tuple[EpochLosses, ...] = ()
+        self.losses: list[tuple[float, float, float]] = []
 
-def _require_finite(net: nn.Cell, epoch: int) -> None:
-    """Look at the weights themselves: on the CPU ReLU and max pooling make 0 of NaN, and so can hide it from the loss.
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return len(self.rates) // self.epochs
 
-    Raises:
-        ValueError: a weight or moving statistic that is not finite.
-    """
-    for parameter in net.get_parameters():
-        if not np.isfinite(parameter.asnumpy()).all():
-            raise ValueError(f"training: epoch {epoch}: {parameter.name} is not finite any more; {_ADVICE}")
+    def state(self) -> State:
+        """All that the steps to come depend on.
+
+        Raises:
+            ValueError: a weight that is not finite.
+        """
+        self._require_finite()
+        tensors = {each.name: each.asnumpy().copy() for each in self.taking_step.get_parameters()}
+        return State(self.step, self.history, tuple(self.losses), tensors)
+
+    def restore(self, state: State) -> None:
+        """Go back, or on, to a state of the same training; before the first step."""
+        for parameter in self.taking_step.get_parameters():
+            parameter.set_data(Tensor(state.tensors[parameter.name]))
+        self.step, self.history, self.losses = state.step, state.history, list(state.losses)
+
+    def steps(self) -> Iterator[int]:
+        """Take the steps that are left; after each, and after its epoch was closed if it ends one, its number from 1.
+
+        Raises:
+            ValueError: a loss that is not finite, with the epoch, step and images, or a weight, with the epoch.
+        """
+        compile_whole_cells()
+        self.taking_step.set_train(True)
+        with tqdm(total=len(self.rates), initial=self.step, desc="train", unit="step", disable=None) as bar:
+            while self.step < len(self.rates):
+                epoch, done = self.step // self.steps_per_epoch + 1, self.step % self.steps_per_epoch
+                for batch in self.data.batches(epoch, done):
+                    losses = self._take_step(batch)
+                    if not np.isfinite(losses).all():
+                        raise ValueError(self._diverged(epoch, losses[0]))
+                    self.losses.append(losses)
+                    self.step += 1
+                    bar.set_postfix(epoch=epoch, loss=f"{losses[0]:.3f}", refresh=False)
+                    bar.update()
+                    if self.step % self.steps_per_epoch == 0:
+                        self._close_epoch(epoch, bar)
+                    yield self.step
+
+    def _take_step(self, batch: Batch) -> tuple[float, float, float]:
+        pixels, offsets, labels = map(Tensor, batch)
+        total, box, classes = self.taking_step(pixels, offsets, labels, *map(Tensor, self.masks(self.step)))
+        return float(total.asnumpy()), float(box.asnumpy()), float(classes.asnumpy())
+
+    def _diverged(self, epoch: int, loss: float) -> str:
+        step = len(self.losses)
+        images = ", ".join(map(str, self.data.image_ids(epoch, step)))
+        return f"training: epoch {epoch}, step {step + 1}, images {images}: the loss is {loss}; {_ADVICE}"
+
+    def _close_epoch(self, epoch: int, bar: tqdm) -> None:
+        self._require_finite()
+        total, box, classes = np.mean(self.losses, axis=0).tolist()
+        self.history += (EpochLosses(epoch, float(self.rates[self.step - 1]), total, box, classes),)
+        self.losses = []
+        bar.write(
+            f"epoch {epoch}/{self.epochs}: loss {total:.3f} (boxes {box:.3f}, classes {classes:.3f})",
+            sys.stderr,
+        )
+
+    def _require_finite(self) -> None:
+        """Look at the weights themselves: on the CPU ReLU and max pooling make 0 of NaN, and so can hide it.
+
+        Raises:
+            ValueError: a weight or moving statistic that is not finite.
+        """
+        for parameter in self.net.get_parameters():
+            if not np.isfinite(parameter.asnumpy()).all():
+                raise ValueError(
+                    f"training: epoch {(self.step - 1) // self.steps_per_epoch + 1}: {parameter.name} "
+                    f"is not finite any more; {_ADVICE}"
+                )
 
 
 class TrainingStep(nn.Cell):
@@ -85,6 +149,7 @@ class TrainingStep(nn.Cell):
         net: the network.
         loss: from (offsets, logits, target offsets, labels) to (total, box part, class part).
         optimizer: of the network's trainable parameters.
+        clip_norm: as in `Training`.
 
     Inputs:
         pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A], and the network's masks of dropout, if any.
@@ -93,11 +158,12 @@ class TrainingStep(nn.Cell):
         total loss, box part, class part: three scalars, taken before the step.
     """
 
-    def __init__(self, net: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer) -> None:
+    def __init__(self, net: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer, clip_norm: float | None) -> None:
         super().__init__(auto_prefix=False)  # the parameters keep the network's names
         self.net = net
         self.loss = loss
         self.optimizer = optimizer
+        self.clip_norm = clip_norm
         self.losses_and_gradients = ms.value_and_grad(self.losses, None, optimizer.parameters, has_aux=True)
 
     def losses(
@@ -112,5 +178,7 @@ class TrainingStep(nn.Cell):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Take the step."""
         (total, box, classes), gradients = self.losses_and_gradients(pixels, target_offsets, labels, *masks)
+        if self.clip_norm is not None:
+            gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer(gradients)
         return total, box, classes

@@ -11,9 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from ssd.config import Clip
 from ssd.geometry.boxes import to_yxyx
-
-Clip = Literal["none", "size", "centre_and_size"]
 
 _CLIPPED = {"none": slice(0), "size": slice(2, 4), "centre_and_size": slice(4)}
 """Which of centre y, centre x, height, width are held in [0, 1]."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import mindspore.nn as nn
 from mindspore import Tensor
 
+from ssd.geometry.feature_maps import MAP_CELLS
 from ssd.model.heads import MultiBox
 from ssd.model.l2_norm import L2Norm
 from ssd.model.vgg import VGG16, ConvBlock, scaled
@@ -26,48 +27,32 @@ class ExtraLayer:
     padding: int
 
 
-@dataclass(frozen=True)
-class Layout:
-    """What follows from the side of the input.
-
-    Attributes:
-        map_cells: cells on a side of each feature map: conv4_3, fc7, and one an extra layer.
-        extra_layers: what follows fc7, before `width` scales the channels.
-    """
-
-    map_cells: tuple[int, ...]
-    extra_layers: tuple[ExtraLayer, ...]
-
-
-LAYOUTS = {
-    300: Layout(
-        (38, 19, 10, 5, 3, 1),
-        (
-            ExtraLayer(256, 512, 3, 2, 1),
-            ExtraLayer(128, 256, 3, 2, 1),
-            ExtraLayer(128, 256, 3, 1, 0),
-            ExtraLayer(128, 256, 3, 1, 0),
-        ),
+EXTRA_LAYERS = {
+    300: (
+        ExtraLayer(256, 512, 3, 2, 1),
+        ExtraLayer(128, 256, 3, 2, 1),
+        ExtraLayer(128, 256, 3, 1, 0),
+        ExtraLayer(128, 256, 3, 1, 0),
     ),
-    512: Layout(
-        (64, 32, 16, 8, 4, 2, 1),
-        (
-            ExtraLayer(256, 512, 3, 2, 1),
-            ExtraLayer(128, 256, 3, 2, 1),
-            ExtraLayer(128, 256, 3, 2, 1),
-            ExtraLayer(128, 256, 3, 2, 1),
-            ExtraLayer(128, 256, 4, 1, 1),
-        ),
+    512: (
+        ExtraLayer(256, 512, 3, 2, 1),
+        ExtraLayer(128, 256, 3, 2, 1),
+        ExtraLayer(128, 256, 3, 2, 1),
+        ExtraLayer(128, 256, 3, 2, 1),
+        ExtraLayer(128, 256, 4, 1, 1),
     ),
 }
-"""By `input_size`: SSD300 (Liu et al. 2016, figure 2) and SSD512 (the authors' Caffe model)."""
+"""By `input_size`, what follows fc7, before `width` scales the channels; their maps are in `MAP_CELLS`.
+
+SSD300: Liu et al. 2016, figure 2; SSD512: the authors' Caffe model.
+"""
 
 
 class SSD(nn.Cell):
     """Single Shot MultiBox Detector on VGG16.
 
     Args:
-        input_size: S, one of `LAYOUTS`.
+        input_size: S, one of `EXTRA_LAYERS`.
         classes: number of classes without the background.
         anchors_per_cell: anchors a cell of each feature map.
         width: factor on the channels of the backbone and the extra layers.
@@ -94,10 +79,10 @@ class SSD(nn.Cell):
     ) -> None:
         super().__init__()
         self.backbone = VGG16(width, batch_norm)
-        self.fc7_cells = LAYOUTS[input_size].map_cells[1]
+        self.fc7_cells = MAP_CELLS[input_size][1]
         channels = list(self.backbone.out_channels)
         extras = []
-        for layer in LAYOUTS[input_size].extra_layers:
+        for layer in EXTRA_LAYERS[input_size]:
             narrow, wide = scaled(layer.narrow, width), scaled(layer.wide, width)
             extras.append(
                 nn.SequentialCell(

@@ -2,7 +2,10 @@
 
 fc6 and fc7, fully connected there, become the paper's convolutions (Liu et al. 2016, section 3.1, after Chen et al.
 2015): every 4th output, 0, 4, 8, …; of fc6's 7x7 kernel rows and columns 0, 3 and 6, which the dilation of 6 spreads
-again; of fc7 every 4th input too, which are fc6's outputs. A file without them leaves them their own first weights.
+again; of fc7 every 4th input too, which are fc6's outputs. A file without them leaves them their own first weights,
+fc6's divided by the size of what comes to it: Caffe's weights make values of some 14 on photos there, where random
+weights make values of 1, and so all that follows would start 14 times too large. That is the first step of LSUV
+(Mishkin and Matas 2016), taken on one layer.
 
 Weights bring their input with them (`model.input`). One kind is not made of the other: their means differ, and what a
 mean adds is not the same under a kernel that hangs over the zero padded border.
@@ -10,20 +13,20 @@ mean adds is not the same under a kernel that hangs over the zero padded border.
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import mindspore as ms
+import mindspore.nn as nn
 import numpy as np
 
+from ssd.config import Input
 from ssd.files import sha256
 from ssd.model.detector import SSD
 from ssd.model.misfit import misfit
-from ssd.model.vgg import BLOCKS, FC_CHANNELS
+from ssd.model.vgg import BLOCKS, FC_CHANNELS, VGG16
 from ssd.model.weight_files import Tensors, read_tensors
-
-Input = Literal["imagenet_rgb", "caffe_bgr"]
 
 # Place of each convolution in torchvision's and MindCV's `features`, and its name here.
 FEATURES = {
@@ -57,7 +60,9 @@ class Backbone:
     weights: dict[str, np.ndarray]
 
 
-def start_from_pretrained(net: SSD, path: Path | None, digest: str | None, wanted: Input) -> None:
+def start_from_pretrained(
+    net: SSD, path: Path | None, digest: str | None, wanted: Input, examples: Callable[[], np.ndarray]
+) -> None:
     """Put the weights of a file into the backbone, if there is a file, and say on stderr what it gave.
 
     To be called after the first weights are set and before the network is compiled.
@@ -67,6 +72,7 @@ def start_from_pretrained(net: SSD, path: Path | None, digest: str | None, wante
         path: the file, as `read_tensors` takes it.
         digest: its SHA-256; where it is not given, it is told.
         wanted: the network's input.
+        examples: gives some images as the network wants them, [N, 3, S, S]; asked for where the file has no fc6.
 
     Raises:
         ValueError: another digest, another input, or weights that do not fit.
@@ -90,8 +96,34 @@ def start_from_pretrained(net: SSD, path: Path | None, digest: str | None, wante
         raise ValueError(f"{path}: the weights do not fit a backbone of this width: {told}")
     for name, weights in backbone.weights.items():
         parameters[name].set_data(ms.Tensor(weights))
-    rest = "fc6 and fc7, not in the file, start from the seed" if own else "fc6 and fc7 thinned out"
+    rest = "fc6 and fc7 thinned out"
+    if own:
+        size = _size_at_fc6(net, examples())
+        if not 0 < size < np.inf:
+            raise ValueError(
+                f"{path}: expected weights that see something in the images, got {size} before fc6"
+            )
+        kernel = net.backbone.fc6.conv.weight
+        kernel.set_data(ms.Tensor(kernel.asnumpy() / np.float32(size)))
+        rest = f"fc6 and fc7, not in the file, start from the seed, fc6 divided by {size:.4g}"
     print(f"backbone from {path} (sha256 {found}): 13 convolutions; {rest}", file=sys.stderr)
+
+
+class _ToFc6(nn.Cell):
+    """The backbone as far as what fc6 is given."""
+
+    def __init__(self, backbone: VGG16) -> None:
+        super().__init__(auto_prefix=False)  # the parameters keep their names
+        self.backbone = backbone
+
+    def construct(self, images: ms.Tensor) -> ms.Tensor:
+        return self.backbone.features(images)[1]
+
+
+def _size_at_fc6(net: SSD, images: np.ndarray) -> float:
+    """The root mean square of what fc6 is given of these images."""
+    given = _ToFc6(net.backbone)(ms.Tensor(images)).asnumpy()
+    return float(np.sqrt(np.mean(np.square(given, dtype=np.float64))))
 
 
 def read_backbone(path: Path) -> Backbone:

@@ -113,13 +113,17 @@ class VGG16(nn.Cell):
         """The output of a block; where it is fixed, the end of the backward pass."""
         return ops.stop_gradient(x) if block <= self.frozen else x
 
-    def construct(self, images: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
-        """conv4_3 and fc7."""
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """conv4_3 and pool5: what VGG16's own convolutions make of images."""
         x = self.pool(self.after(1, self.block1(images)))
         x = self.pool(self.after(2, self.block2(x)))
         x = self.pool(self.after(3, self.block3(x)))
         conv4_3 = self.after(4, self.block4(x))
-        x = self.pool5(self.after(5, self.block5(self.pool(conv4_3))))
+        return conv4_3, self.pool5(self.after(5, self.block5(self.pool(conv4_3))))
+
+    def construct(self, images: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
+        """conv4_3 and fc7."""
+        conv4_3, x = self.features(images)
         if len(masks) == 0:
             return conv4_3, self.fc7(self.fc6(x))
         fc6_mask, fc7_mask = masks

@@ -1,7 +1,7 @@
 """Values of JSON files and tables that are read by name and kind, with errors that say where."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,10 @@ class Row:
     fields: dict[str, str]
     address: str
 
+    def has(self, column: str) -> bool:
+        """Whether the table has the column."""
+        return column in self.fields
+
     def text(self, column: str) -> str:
         """The field as it stands."""
         if self.fields.get(column) is None:
@@ -152,14 +156,19 @@ def read_tree(path: Path) -> Value:
     return Value(read_json(path), None, str(path))
 
 
-def read_table(path: Path, *columns: str) -> Iterator[Row]:
+def read_table(path: Path, *columns: str, optional: Collection[str] = ()) -> Iterator[Row]:
     """The rows of a CSV file under its header, counted from 1.
+
+    Args:
+        path: the file.
+        columns: its header.
+        optional: those of the columns that it may lack.
 
     Raises:
         ValueError: rows under another header than `columns`.
     """
     rows = read_csv(path)
     got = tuple(rows[0]) if rows else ()
-    if rows and got != columns:
+    if rows and got != tuple(name for name in columns if name in got or name not in optional):
         raise ValueError(f"{path}: expected the columns {', '.join(columns)}, got {', '.join(map(str, got))}")
     return (Row(fields, f"{path}: row {number}") for number, fields in enumerate(rows, start=1))

@@ -14,7 +14,8 @@ SIZES = ("small", "medium", "large")
 Entry = TypeVar("Entry")
 
 COCO_FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
-FIGURES = (*COCO_FIGURES, "VOC07", "VOC10")
+VOC_FIGURES = ("VOC07", "VOC10")
+FIGURES = (*COCO_FIGURES, *VOC_FIGURES)
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,13 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """A row of metrics/per_class.csv."""
+    """A row of metrics/per_class.csv; `voc` has those of VOC's figures that the file has, by name."""
 
     name: str
     ap: float | None
     ap50: float | None
     ar100: float | None
+    voc: dict[str, float | None]
     objects: int
 
 
@@ -282,16 +284,19 @@ def read_evaluation(path: Path) -> Evaluation:
 
 
 def read_class_figures(path: Path) -> tuple[ClassFigures, ...]:
-    """AP and AR of each class, in the file's order."""
+    """AP and AR of each class, and VOC's figures where the file has them, in the file's order."""
     figures = tuple(
         ClassFigures(
             row.text("class"),
             row.number_or_none("AP"),
             row.number_or_none("AP50"),
             row.number_or_none("AR100"),
+            {name: row.number_or_none(name) for name in VOC_FIGURES if row.has(name)},
             row.whole("objects"),
         )
-        for row in read_table(path, "class", "AP", "AP50", "AR100", "VOC07", "VOC10", "objects")
+        for row in read_table(
+            path, "class", "AP", "AP50", "AR100", *VOC_FIGURES, "objects", optional=VOC_FIGURES
+        )
     )
     return _some(figures, path)
 

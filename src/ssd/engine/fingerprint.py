@@ -1,0 +1,54 @@
+"""What a training is made of, in one hash: only a training of the same ingredients may be gone on with."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssd.files import sha256
+
+PACKAGES = ("mindspore", "numpy", "opencv-python-headless")
+"""Whose versions decide what a training computes."""
+
+
+def fingerprint(params: Any, inputs: Iterable[Path]) -> str:
+    """The SHA-256 of parameters, input files, code and versions, in hexadecimal.
+
+    The code is what is imported of `ssd` and `stages` when this is called.
+
+    Args:
+        params: a dataclass of parameters.
+        inputs: files that the training reads.
+    """
+    code = {name: sha256(path) for name, path in _own_modules()}
+    ingredients = {
+        "params": dataclasses.asdict(params),
+        "inputs": [sha256(path) for path in inputs],
+        "code": dict(sorted(code.items())),
+        "versions": versions(),
+    }
+    return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The versions of `PACKAGES` that are installed."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def made_by() -> str:
+    """Versions, and the widest instructions of this processor: where they are others, the last digits may be."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    widest = found[-1] if found else "no extension that NumPy knows"
+    return ", ".join([f"{name} {of}" for name, of in versions().items()] + [f"processor with {widest}"])
+
+
+def _own_modules() -> list[tuple[str, Path]]:
+    """Names and files of the imported modules of this project."""
+    own = [(name, module) for name, module in sys.modules.items() if name.split(".")[0] in ("ssd", "stages")]
+    return [(name, Path(module.__file__)) for name, module in own if getattr(module, "__file__", None)]

@@ -1,0 +1,50 @@
+"""A training that goes on where it was stopped."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ssd.engine.history import EpochLosses
+from ssd.engine.state import load_state, save_state
+from ssd.engine.training import Training
+
+
+def run(training: Training, folder: Path, every: int) -> Iterator[tuple[EpochLosses, ...]]:
+    """Train to the end, from the latest state in `folder` if there is one; the losses whenever an epoch is over.
+
+    Args:
+        training: before its first step.
+        folder: of states of this very training, and of no other.
+        every: steps between two states; there is one of the last step too.
+
+    Raises:
+        ValueError: a loss or weight that is not finite, or a state that cannot be written.
+    """
+    state = load_state(folder)
+    if state:
+        training.restore(state)
+        print(
+            f"going on after step {state.step} of {len(training.rates)} ({folder})",
+            file=sys.stderr,
+            flush=True,
+        )
+    if training.history:
+        yield training.history
+    told = training.history
+    for step in training.steps():
+        if step % every == 0 or step == len(training.rates):
+            _save(folder, training)
+        if training.history != told:
+            told = training.history
+            yield told
+
+
+def _save(folder: Path, training: Training) -> None:
+    state = training.state()
+    try:
+        save_state(folder, state)
+    except OSError as error:
+        raise ValueError(
+            f"{folder}: the state after step {state.step} cannot be written ({error.strerror}); "
+            "the one before it stays: make room and run again"
+        ) from None
