@@ -366,7 +366,7 @@ def _write_rest() -> None:
         Path("metrics"), evaluate(truth, detections), evaluate_voc(truth, detections), images, len(detections)
     )
     history = [EpochLosses(number, 0.1, 3.0 / number, 1.0, 2.0) for number in (1, 2, 3)]
-    write_history(Path("metrics/train.csv"), Path("metrics/train.json"), history, 10, 1000)
+    write_history(Path("metrics/train.csv"), Path("metrics/train.json"), history, 10, 1000, "a test")
 
 
 # ---- the targets ----------------------------------------------------------------------------------------------------
