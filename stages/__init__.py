@@ -5,8 +5,10 @@ import ast
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -14,19 +16,38 @@ STOPPED = 130
 # A picture of a thousand million pixels takes a small file and gigabytes; OpenCV reads this when it is imported.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
 
+Options = Mapping[str, Mapping[str, Any]]
+"""Options of a stage's own by their names, each with what `argparse` is told of it."""
+
+NO_OPTIONS: Options = MappingProxyType({})
+
 # A queued experiment runs in a copy of the repository: it must import that copy's package, not the installed one.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 
-def run_stage(main: Callable[[], None], description: str | None) -> None:
+def run_stage(
+    main: Callable[[], None],
+    description: str | None,
+    options: Options = NO_OPTIONS,
+    instead: Callable[..., None] | None = None,
+) -> None:
     """Run a stage from the command line; bad input ends it with one sentence on stderr and exit code 1.
 
     Ctrl-C ends it with exit code 130.
+
+    Args:
+        main: the stage.
+        description: what --help says.
+        options: the stage's OPTIONS, a literal: it is read before the stage is imported.
+        instead: what runs in place of `main` when options are given, with these as its arguments.
     """
-    _parse_arguments(Path(sys.argv[0]).stem, description)
+    given = _parse_arguments(Path(sys.argv[0]).stem, description, options)
     _leave_when_stopped()
     try:
-        main()
+        if instead is not None and given:
+            instead(**given)
+        else:
+            main()
     except (ValueError, OSError) as error:
         sys.exit(f"error: {_on_one_line(str(error))}")
 
@@ -44,12 +65,17 @@ def project() -> Path:
     return Path(os.environ.get("DVC_ROOT", "."))
 
 
-def _parse_arguments(name: str, description: str | None) -> None:
-    argparse.ArgumentParser(
+def _parse_arguments(name: str, description: str | None, options: Options) -> dict[str, Any]:
+    """The options that are given."""
+    parser = argparse.ArgumentParser(
         prog=f"python -m stages.{name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args()
+        argument_default=argparse.SUPPRESS,
+    )
+    for option, told in options.items():
+        parser.add_argument(option, **told)
+    return vars(parser.parse_args())
 
 
 def _leave_when_stopped() -> None:
@@ -75,8 +101,17 @@ def _before_imports() -> None:
     name = sys.orig_argv[-len(sys.argv)].rpartition(".")[2]
     path = Path(__file__).with_name(f"{name}.py")
     if path.is_file():
-        _parse_arguments(name, ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        _parse_arguments(name, ast.get_docstring(tree), _options(tree))
         _leave_when_stopped()
+
+
+def _options(stage: ast.Module) -> Options:
+    """The literal OPTIONS of a stage, if it has one."""
+    for node in stage.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "OPTIONS":
+            return ast.literal_eval(node.value)
+    return NO_OPTIONS
 
 
 if sys.argv[0] == "-m":  # so it is while `python -m` looks for the stage

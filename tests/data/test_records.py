@@ -271,7 +271,7 @@ def forge(records, split="train", rows=None, **changes):
     prepare_mindspore()
     from mindspore.mindrecord import FileWriter
 
-    from ssd.data.records import SCHEMA, make_manifest
+    from ssd.data.records import CHECKSUMS, SCHEMA, make_manifest, row_sha256
     from ssd.files import write_json
 
     if rows is not None:
@@ -282,6 +282,8 @@ def forge(records, split="train", rows=None, **changes):
         for row in rows:
             writer.write_raw_data([row])
         writer.commit()
+        checksums = json.loads((records / CHECKSUMS).read_text())
+        write_json(records / CHECKSUMS, checksums | {split: [row_sha256(row) for row in rows]})
     if changes:
         truth = json.loads((records / f"{split}.json").read_text())
         write_json(
@@ -322,7 +324,10 @@ def test_sound_records_pass_the_check(records):
     [
         ({"image_id": np.array([3], np.int64)}, r"expected its row, got that of image \[3\]"),
         ({"image": b"none"}, "expected a picture, got 4 bytes that are none"),
-        ({"image": picture(2, 20, 20)[:-2]}, r"expected a picture, got \d+ bytes that are none"),
+        (
+            {"image": picture(2, 20, 20)[:-2]},
+            r"expected a picture, got \d+ bytes of a JPEG without its end marker: cut short",
+        ),
         ({"image": picture(2, 20, 21)}, r"width \(20, 20\), got \(20, 20\) for a picture of \(20, 21\)"),
         ({"height": np.array([21], np.int32)}, r"width \(20, 20\), got \(21, 20\)"),
         ({"labels": np.array([3], np.int32)}, r"expected labels from 1 to 2, or only a 0, got \[3\]"),
@@ -363,6 +368,20 @@ def test_a_wrong_record_fails_the_check_by_file_and_image(records, changes, sent
 def test_a_wrong_ground_truth_fails_the_check(records, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         audit(forge(records, "val", **changes))
+
+
+def test_a_record_that_is_not_what_was_written_fails_the_check_though_it_could_be(records):
+    """A photo of the same size, with the hash of its file, but not with its own."""
+    forge(records, "val", [val_row(image=picture(9, 20, 20))])
+    path = records / "checksums.json"
+    checksums = json.loads(path.read_text())
+    checksums["val"] = ["0" * 64]
+    path.write_text(json.dumps(checksums))
+    forge(records)
+    with pytest.raises(
+        ValueError, match=rf"image 2: expected values of sha256 {'0' * 64}, got [0-9a-f]+: ch"
+    ):
+        audit(records)
 
 
 def test_image_ids_must_ascend(records):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from ssd.data.records import make_manifest
+from ssd.data.records import CHECKSUMS, make_manifest
 from ssd.geometry.anchors import make_anchors
 from stages.anchors import main
 
@@ -64,6 +64,7 @@ def write_truth(project: Path, truth: dict) -> None:
     folder = project / "data/records"
     (folder / "train.json").write_text(json.dumps(truth))
     (folder / "val.json").write_text(json.dumps(truth))
+    (folder / CHECKSUMS).write_text("{}")
     none = {"train": [], "val": []}
     (folder / "manifest.json").write_text(json.dumps(make_manifest(folder, none, {"train": 0, "val": 0})))
 

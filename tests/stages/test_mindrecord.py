@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ssd.data.shards import open_shard
 from ssd.data.sources.sample import draw_sample
 from ssd.files import write_json
 from stages.mindrecord import main
@@ -78,6 +79,7 @@ def test_the_stage_writes_records_and_counts_that_agree_with_the_raw_annotations
     for column, split in enumerate(("train", "val"), start=1):
         assert sum(int(row[column]) for row in rows[1:]) == len(raw[split]["annotations"])
     assert sorted(path.name for path in Path("data/records").iterdir()) == [
+        "checksums.json",
         "classes.json",
         "manifest.json",
         "train-00.mindrecord",
@@ -144,3 +146,60 @@ def test_bad_input_ends_the_command_with_one_sentence(tmp_path):
     )
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr == "error: data/raw/layout.json: no such file\n"
+
+
+def check(*paths, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "stages.mindrecord", "--check", *map(str, paths)],
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_check_of_sound_records_ends_with_one_sentence_and_writes_nothing(project):
+    main()
+    before = snapshot()
+    done = check("data/records", cwd=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("checked 8 records in 2 MindRecord files: ")
+    assert done.stdout.endswith(": no fault\n")
+    assert snapshot() == before
+
+
+def test_the_check_lists_every_fault_and_ends_with_exit_code_1(project):
+    main()
+    for name in ("train-00.mindrecord", "val-00.mindrecord"):
+        path = Path("data/records") / name
+        shard = open_shard(path)
+        content = bytearray(path.read_bytes())
+        for start, end in shard.spans[:2]:
+            content[(start + end) // 2] ^= 4  # in the photo, which is nearly all of a row
+        path.write_bytes(content)
+    done = check("data/records", cwd=project)
+    assert done.returncode == 1
+    assert [line.partition(": expected")[0] for line in done.stdout.splitlines()] == [
+        "data/records/train-00.mindrecord: row 0: image 1",
+        "data/records/train-00.mindrecord: row 1: image 2",
+        "data/records/train-00.mindrecord",
+        "data/records/val-00.mindrecord: row 0: image 1",
+        "data/records/val-00.mindrecord: row 1: image 2",
+        "data/records/val-00.mindrecord",
+    ]
+    assert done.stderr == "error: 6 faults found by checking 8 records in 2 MindRecord files\n"
+
+
+def test_the_check_needs_neither_parameters_nor_mindspore(tmp_path):
+    done = check(tmp_path / "none", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == f"{tmp_path}/none: no such file; its records were not read\n"
+    assert done.stderr == "error: 1 fault found by checking 0 records in 1 MindRecord file\n"
+
+
+def test_the_check_of_no_file_is_refused(tmp_path):
+    done = check(cwd=tmp_path)
+    assert done.returncode == 2
+    assert "argument --check: expected at least one argument" in done.stderr

@@ -4,96 +4,19 @@ import contextlib
 import csv
 import io
 import json
-import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from slim_project import CODE, OUTPUTS, STAGES, WIRING, Project, copy_project
 
-from ssd.files import sha256
-
-ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("download", "mindrecord", "anchors", "train", "evaluate", "report")
-CODE = ("stages", "src", "params.yaml")
-WIRING = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots")
-OUTPUTS = ("data", "models", "metrics", "report")
-SLIM = (
-    "dataset.sample.train_images=8",
-    "dataset.sample.val_images=4",
-    "model.width=0.03125",
-    "train.epochs=1",
-    "train.batch_size=4",
-    "evaluate.batch_size=4",
-)
 UP_TO_DATE = "Data and pipelines are up to date."
-
-
-def copy_project(folder: Path, names: tuple[str, ...]) -> Path:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(
-                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-            )
-        else:
-            shutil.copy(ROOT / name, folder / name)
-    apply_overrides(folder / "params.yaml", list(SLIM))
-    return folder
-
-
-class Project:
-    """A folder with the pipeline, and its command line."""
-
-    def __init__(self, folder: Path, settings: Path) -> None:
-        self.folder = folder
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))},
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "DVC_GLOBAL_CONFIG_DIR": str(settings / "global"),
-            "DVC_SYSTEM_CONFIG_DIR": str(settings / "system"),
-            "DVC_SITE_CACHE_DIR": str(settings / "site"),
-        }
-
-    def run(self, *command: str, ok: bool = True) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert not ok or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def git(self, *arguments: str) -> str:
-        return self.run("git", *arguments).stdout
-
-    def dvc(self, *arguments: str) -> str:
-        return self.run(sys.executable, "-m", "dvc", *arguments).stdout
-
-    def stage(self, name: str) -> subprocess.CompletedProcess:
-        return self.run(sys.executable, "-m", f"stages.{name}", ok=False)
-
-    def __truediv__(self, path: str) -> Path:
-        return self.folder / path
-
-    def digests(self) -> dict[str, str]:
-        files = [path for name in OUTPUTS for path in (self / name).rglob("*") if path.is_file()]
-        return {path.relative_to(self.folder).as_posix(): sha256(path) for path in sorted(files)}
 
 
 def stages_run(told: str) -> list[str]:
@@ -110,15 +33,10 @@ def reproduced(tmp_path_factory) -> Iterator[tuple[Project, str, str]]:
     project = Project(
         copy_project(tmp_path_factory.mktemp("clone"), CODE + WIRING), tmp_path_factory.mktemp("settings")
     )
-    project.git("init", "--quiet")
-    project.git("config", "user.name", "Somebody")
-    project.git("config", "user.email", "somebody@example.com")
-    project.git("add", "--all")
-    project.git("commit", "--quiet", "--message", "Start")
+    project.commit()
     told = project.dvc("repro")
     seen = project.git("status", "--porcelain", "--untracked-files=all")
-    project.git("add", "--all")
-    project.git("commit", "--quiet", "--message", "Run")
+    project.commit()
     yield project, told, seen
 
 
@@ -188,7 +106,7 @@ def test_a_second_repro_runs_nothing(project):
 
 def test_stages_by_hand_in_another_folder_write_the_same_bytes(by_hand, project):
     assert by_hand.digests() == project.digests()
-    assert {path.name for path in by_hand.folder.iterdir()} <= {*CODE, *OUTPUTS}
+    assert {path.name for path in by_hand.folder.iterdir()} <= {*CODE, *OUTPUTS, "work"}
 
 
 def test_no_output_tells_of_the_machine(project):
@@ -338,18 +256,11 @@ def test_ctrl_c_ends_a_training_with_a_word_and_leaves_the_old_checkpoint(by_han
     before = {path: (by_hand / path).read_bytes() for path in by_hand.digests()}
     parameters = (by_hand / "params.yaml").read_text()
     apply_overrides(by_hand / "params.yaml", ["train.epochs=1000"])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stages.train"],
-        cwd=by_hand.folder,
-        env=by_hand.environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = by_hand.start(sys.executable, "-m", "stages.train")
     try:
-        assert process.stderr.readline().startswith("epoch 1/1000: ")
+        assert process.stdout.readline().startswith("epoch 1/1000: ")
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        told, _ = process.communicate(timeout=60)
         written = {path for path, data in before.items() if (by_hand / path).read_bytes() != data}
         # what was being written aside at that moment stays until the next run
         assert {name for name in by_hand.digests() if not name.endswith(".new")} == before.keys()

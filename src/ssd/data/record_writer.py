@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ssd.config import Mindrecord
 from ssd.data.quiet import gist
-from ssd.data.records import CLASSES, MANIFEST, SCHEMA, make_manifest, with_sentinel
+from ssd.data.records import CHECKSUMS, CLASSES, MANIFEST, SCHEMA, make_manifest, row_sha256, with_sentinel
 from ssd.data.repairs import Repairs, to_record_boxes
 from ssd.data.source import Annotation, Category, Photo, Source, Split
 from ssd.files import write_json, write_text
@@ -35,24 +35,27 @@ def write_records(folder: Path, source: Source, rules: Mindrecord) -> dict[str, 
     labels = {each.category_id: each.label for each in source.categories}
     files: dict[str, list[tuple[str, int]]] = {}
     objects: dict[str, int] = {}
+    checksums: dict[str, list[str]] = {}
     repairs: dict[str, Repairs] = {}
     for split in (source.train, source.val):
         repairs[split.name] = Repairs(split.address, labels, rules)
         photos = tqdm(split.photos(), f"write {split.name}", split.count, unit="image", disable=None)
         sound = (photo for photo in map(repairs[split.name].apply, photos) if photo is not None)
         kept: list[Photo] = []
-        files[split.name] = []
+        files[split.name], checksums[split.name] = [], []
         for number, first in enumerate(sound):
             path = folder / f"{split.name}-{number:02d}.mindrecord"
             of_file = chain([first], islice(sound, rules.images_per_file - 1))
             sizes = fitting_sizes(split, min(rules.images_per_file, split.count))
-            written = _write_file(path, of_file, labels, *sizes)
+            written, hashes = _write_file(path, of_file, labels, *sizes)
+            checksums[split.name] += hashes
             files[split.name].append((path.name, len(written)))
             kept += written
         if not kept:
             raise ValueError(f"{split.address}: expected at least one readable image, got none")
         objects[split.name] = sum(len(_objects(photo)) for photo in kept)
         write_text(folder / f"{split.name}.json", _to_ground_truth(kept, source.categories))
+    write_json(folder / CHECKSUMS, checksums)
     write_json(folder / CLASSES, [vars(each) for each in source.categories])
     write_json(folder / MANIFEST, make_manifest(folder, files, objects))
     return repairs
@@ -77,30 +80,32 @@ def _power_of_two(at_least: int) -> int:
 
 def _write_file(
     path: Path, photos: Iterator[Photo], labels: dict[int, int], header_size: int, page_size: int
-) -> list[Photo]:
-    """Write one MindRecord file; what is known of its photos without their bytes."""
+) -> tuple[list[Photo], list[str]]:
+    """Write one MindRecord file; what is known of its photos without their bytes, and the hash of each row."""
     prepare_mindspore()
     from mindspore.mindrecord import FileWriter
 
-    kept = []
+    kept, hashes = [], []
     writer = FileWriter(str(path))
     writer.set_header_size(header_size)
     writer.set_page_size(page_size)
     writer.add_schema(SCHEMA)
     for photo in photos:
         # One row a call: of a bad row among good ones MindSpore only warns, one on its own it refuses.
+        row = _to_row(photo, labels)
         try:
-            writer.write_raw_data([_to_row(photo, labels)])
+            writer.write_raw_data([row])
         except RuntimeError as error:
             raise ValueError(f"{path}: image {photo.id}: MindSpore cannot write it: {gist(error)}") from None
         kept.append(replace(photo, encoded=b""))
+        hashes.append(row_sha256(row))
     try:
         writer.commit()
     except RuntimeError as error:
         raise ValueError(f"{path}: MindSpore cannot write it: {gist(error)}") from None
     for written in (path, path.with_name(f"{path.name}.db")):
         written.chmod(0o644)  # MindSpore makes them readable for their owner alone
-    return kept
+    return kept, hashes
 
 
 def _objects(photo: Photo) -> list[Annotation]:

@@ -6,7 +6,9 @@ MindSpore cannot read an empty array back; `without_sentinel` takes it away. Thi
 MindSpore.
 """
 
+import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,9 @@ SCHEMA = {
 FORMAT = 1
 MANIFEST = "manifest.json"
 CLASSES = "classes.json"
+CHECKSUMS = "checksums.json"
+"""{split: the `row_sha256` of each row}: a changed picture that still decodes is found by no other means, and the
+file's own hash does not say which row it is in."""
 
 _AGAIN = "run the mindrecord stage again"
 
@@ -74,7 +79,7 @@ def open_records(folder: Path, split: str, *, hashes: bool = True) -> Records:
     Raises:
         ValueError: one sentence with the file, what was expected and what was found.
     """
-    entry = _read_manifest(folder)["splits"][split]
+    entry = read_manifest(folder)["splits"][split]
     for file in entry["files"]:
         path, index = _of_entry(folder, file)
         if not path.is_file() and not index.is_file():
@@ -102,7 +107,7 @@ def require_unchanged(folder: Path, split: str, name: str) -> None:
     Raises:
         ValueError: a file with another SHA-256.
     """
-    for file in _read_manifest(folder)["splits"][split]["files"]:
+    for file in read_manifest(folder)["splits"][split]["files"]:
         if file["name"] == name:
             _require_hashes(folder, file)
 
@@ -124,6 +129,33 @@ def load_ground_truth(folder: Path, split: str) -> dict[str, Any]:
         ValueError: not the file that the manifest describes.
     """
     return _load(folder, f"{split}.json")
+
+
+def load_checksums(folder: Path, split: str) -> list[str]:
+    """The `row_sha256` of each row of a split, in the order of the rows.
+
+    Raises:
+        ValueError: not the file that the manifest describes.
+    """
+    return _load(folder, CHECKSUMS)[split]
+
+
+def row_sha256(row: Mapping[str, Any]) -> str:
+    """The SHA-256 of all fields of a row, in hexadecimal.
+
+    Args:
+        row: bytes, and arrays of the types of `SCHEMA`, by its names.
+    """
+    digest = hashlib.sha256()
+    for name, entry in SCHEMA.items():
+        value = row[name]
+        data = (
+            value
+            if isinstance(value, bytes)
+            else value.astype(f"<{entry['type'][0]}{value.itemsize}").tobytes()
+        )
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
 
 
 def without_sentinel(boxes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,11 +203,19 @@ def make_manifest(
             }
             for split in SPLITS
         },
-        "files": {name: sha256(folder / name) for name in (CLASSES, *(f"{split}.json" for split in SPLITS))},
+        "files": {
+            name: sha256(folder / name)
+            for name in (CLASSES, CHECKSUMS, *(f"{split}.json" for split in SPLITS))
+        },
     }
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of the records in `folder`, complete and of the right types.
+
+    Raises:
+        ValueError: no such file, or something else.
+    """
     path = folder / MANIFEST
     manifest = read_json(path)
     try:
@@ -186,9 +226,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             for file in entry["files"]:
                 sound = sound and type(file["rows"]) is int and Path(file["name"]).name == file["name"]
                 sound = sound and _is_digest(file["sha256"]) and _is_digest(file["index_sha256"])
-        for name in (CLASSES, *(f"{split}.json" for split in SPLITS)):
-            sound = sound and _is_digest(manifest["files"][name])
-    except (KeyError, TypeError):
+        named = manifest["files"].keys()
+        sound = sound and named >= {CLASSES, *(f"{split}.json" for split in SPLITS)}
+        sound = sound and all(map(_is_digest, manifest["files"].values()))
+    except (KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
         raise ValueError(
@@ -201,13 +242,24 @@ def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
-def _load(folder: Path, name: str) -> Any:
-    expected = _read_manifest(folder)["files"][name]
+def require_as_written(folder: Path, name: str) -> None:
+    """Check that one of the JSON files beside the manifest is the one that it describes.
+
+    Raises:
+        ValueError: missing, or changed.
+    """
+    expected = read_manifest(folder)["files"].get(name)
     path = folder / name
+    if expected is None:
+        raise ValueError(f"{folder / MANIFEST}: expected the sha256 of {name}, got none; {_AGAIN}")
     if not path.is_file():
         raise ValueError(f"{path}: missing beside {MANIFEST}; {_AGAIN}")
     _require_hash(path, expected)
-    return read_json(path)
+
+
+def _load(folder: Path, name: str) -> Any:
+    require_as_written(folder, name)
+    return read_json(folder / name)
 
 
 def _of_entry(folder: Path, file: dict[str, Any]) -> tuple[Path, Path]:

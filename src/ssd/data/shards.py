@@ -2,7 +2,8 @@
 
 MindSpore's reader in C++ trusts what it reads: a damaged file ends it with a segmentation fault or in an
 endless loop. `check_shard` goes through all that leads the reader, so that a file which passes can be given
-to it. (It cannot see a changed pixel: that is what the hashes of our manifest are for.)
+to it. (It cannot see a changed pixel: that is what the hashes of our manifest are for.) What is wrong is an
+error, or is told to a `Refuse` of the caller's own, who then gets the rows that are left.
 
 The format, as MindSpore 2.10 writes it: the data file begins with the length of a JSON header (8 bytes,
 little endian) and that header, padded to `header_size`; pages of `page_size` follow, of which some hold the
@@ -14,7 +15,8 @@ big endian), two bits for each that tell its bytes (1, 2, 4, 8), then the number
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +47,20 @@ _PAGE = {
     "row_group_ids": list,
 }
 _MOST_HEADER = 128 << 20
+_MOST_SECONDS = 30.0
+"""How long SQLite may work on an index; a sound one of a million rows takes less than two seconds."""
+
 _COLUMNS = (
     "PAGE_ID_RAW, PAGE_OFFSET_RAW, PAGE_OFFSET_RAW_END, PAGE_ID_BLOB, PAGE_OFFSET_BLOB, PAGE_OFFSET_BLOB_END"
 )
+
+Refuse = Callable[[str], None]
+"""What is done with the sentence about something that is wrong, in a place behind which one can read on."""
+
+
+def raise_error(sentence: str) -> None:
+    """Raise it as a ValueError: the first fault is the last."""
+    raise ValueError(sentence)
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,7 @@ class Shard:
         path: the data file.
         siblings: the names of all files that were written together with it, itself among them.
         fields: names and schema entries ({"type", "shape"}) of a row's fields, in the order they are stored.
-        spans: [N, 2] int64, first byte and end of each row in the data file.
+        spans: [N, 2] int64, first byte and end of each row in the data file; -1 if its place was refused.
         raw_spans: [N, 2] int64, the same of the part that we do not use.
     """
 
@@ -81,13 +94,22 @@ def check_shard(path: Path) -> Shard:
     """
     shard = open_shard(path)
     numbers = {name for name, entry in shard.fields.items() if entry["type"] != "bytes"}
-    with path.open("rb") as file:
-        for row in range(len(shard)):
-            read_row(shard, row, numbers)
-            start, end = map(int, shard.raw_spans[row])
-            if _read_length(file, start, "little") != end - start - 8:
-                raise ValueError(f"{path}: row {row}: its unused part has a damaged length")
+    for row in range(len(shard)):
+        read_row(shard, row, numbers)
+        check_unused(shard, row)
     return shard
+
+
+def check_unused(shard: Shard, row: int) -> None:
+    """Check the length of the part of a row that we do not use; MindSpore reads it.
+
+    Raises:
+        ValueError: it does not fit.
+    """
+    start, end = map(int, shard.raw_spans[row])
+    with shard.path.open("rb") as file:
+        if _read_length(file, start, "little") != end - start - 8:
+            raise ValueError(f"{shard.path}: row {row}: its unused part has a damaged length")
 
 
 def read_row(shard: Shard, row: int, names: Collection[str] | None = None) -> dict[str, Any]:
@@ -111,8 +133,12 @@ def read_row(shard: Shard, row: int, names: Collection[str] | None = None) -> di
     return fields
 
 
-def open_shard(path: Path) -> Shard:
+def open_shard(path: Path, refuse: Refuse = raise_error) -> Shard:
     """The shard, after header, index and the size of the data file were found to fit together.
+
+    Args:
+        path: the data file.
+        refuse: is told what is wrong with single rows, in place of an error at the first one.
 
     Raises:
         ValueError: one sentence with the file, what was expected and what was found.
@@ -123,16 +149,16 @@ def open_shard(path: Path) -> Shard:
             beside = f"missing beside {other.name}" if other.is_file() else "no such file"
             raise ValueError(f"{needed}: {beside}")
     header = _read_header(path)
-    pages = _read_pages(header, path)
-    rows = _read_index(index_path, path.name)
+    pages = _read_pages(header, path, refuse)
+    rows = _read_index(index_path, path.name, refuse)
     raw, blob = ([page if page[0] == kind else None for page in pages] for kind in ("RAW_DATA", "BLOB_DATA"))
-    geometry = header["header_size"], header["page_size"]
+    geometry = header["header_size"], header["page_size"], path.stat().st_size
     return Shard(
         path=path,
         siblings=_read_siblings(header, path),
         fields=_read_fields(header, path),
-        spans=_to_spans([row[3:] for row in rows], blob, *geometry, index_path),
-        raw_spans=_to_spans([row[:3] for row in rows], raw, *geometry, index_path),
+        spans=_to_spans([row and row[3:] for row in rows], blob, *geometry, index_path, refuse),
+        raw_spans=_to_spans([row and row[:3] for row in rows], raw, *geometry, index_path, refuse),
     )
 
 
@@ -157,7 +183,7 @@ def _read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def _read_pages(header: dict[str, Any], path: Path) -> list[tuple[str, int]]:
+def _read_pages(header: dict[str, Any], path: Path, refuse: Refuse) -> list[tuple[str, int]]:
     """Kind and number of bytes of each page; the file is long enough for them."""
     pages: list[tuple[str, int]] = []
     for number, page in enumerate(header["page"]):
@@ -175,7 +201,7 @@ def _read_pages(header: dict[str, Any], path: Path) -> list[tuple[str, int]]:
     if pages:
         expected = header["header_size"] + (len(pages) - 1) * header["page_size"] + pages[-1][1]
         if path.stat().st_size < expected:
-            raise ValueError(f"{path}: expected {expected} bytes, got {path.stat().st_size}: cut off")
+            refuse(f"{path}: expected {expected} bytes, got {path.stat().st_size}: cut off")
     return pages
 
 
@@ -213,18 +239,21 @@ def _read_fields(header: dict[str, Any], path: Path) -> dict[str, dict[str, Any]
     return fields
 
 
-def _read_index(path: Path, name: str) -> list[tuple[int, ...]]:
-    """Six numbers for each row, in order: page, start, end of the unused part; the same of the row itself."""
+def _read_index(path: Path, name: str, refuse: Refuse) -> list[tuple[int, ...] | None]:
+    """Six numbers for each row: page, start, end of the unused part; the same of the row; None if refused."""
+    until = time.monotonic() + _MOST_SECONDS
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         ) as database:
-            verdict = database.execute("PRAGMA integrity_check(1)").fetchall()
-            kinds = dict(
-                database.execute("SELECT name, sql LIKE 'CREATE TABLE%' FROM sqlite_master").fetchall()
-            )
+            database.set_progress_handler(lambda: time.monotonic() > until, 100_000)
+            verdict = database.execute("PRAGMA integrity_check").fetchall()
+            # A view of the same name, or a virtual table, could go on for ever.
+            tables = database.execute(
+                "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE TABLE%'"
+            ).fetchall()
             for table in ("SHARD_NAME", "INDEXES"):
-                if not kinds.get(table):  # a view can make rows without end
+                if (table,) not in tables:
                     raise ValueError(
                         f"{path}: expected the index of a MindRecord file, got: no such table: {table}"
                     )
@@ -232,48 +261,79 @@ def _read_index(path: Path, name: str) -> list[tuple[int, ...]]:
             rows = database.execute(f"SELECT ROW_ID, {_COLUMNS} FROM INDEXES ORDER BY ROW_ID").fetchall()
     except sqlite3.Error as error:
         raise ValueError(f"{path}: expected the index of a MindRecord file, got: {error}") from None
-    if verdict != [("ok",)]:
-        raise ValueError(f"{path}: expected a sound SQLite file, got: {' '.join(str(verdict[0][0]).split())}")
+    for (message,) in verdict:
+        if message != "ok":
+            refuse(f"{path}: expected a sound SQLite file, got: {' '.join(str(message).split()):.200}")
     if names != [(name,)]:
         raise ValueError(f"{path}: expected the index of {name}, got that of {names!r:.200}")
-    for number, row in enumerate(rows):
-        if row[0] != number:
-            raise ValueError(f"{path}: expected row {number}, got row {row[0]!r:.50}")
-        if not all(map(_is_count, row)):
-            raise ValueError(f"{path}: row {number}: expected pages and offsets, got {row!r:.200}")
-    return [row[1:] for row in rows]
+    return _in_order(rows, path, refuse)
+
+
+def _in_order(rows: list[tuple[Any, ...]], path: Path, refuse: Refuse) -> list[tuple[int, ...] | None]:
+    """The numbers of rows 0, 1, 2, …; None for a row whose numbers are not what they should be."""
+    places: list[tuple[int, ...] | None] = []
+    for row in rows:
+        if row[0] != len(places):
+            refuse(f"{path}: expected row {len(places)}, got row {row[0]!r:.50}")
+            if not _is_count(row[0]) or not len(places) < row[0] <= 2 * len(rows):
+                continue
+            places += [None] * (row[0] - len(places))
+        if all(map(_is_count, row)):
+            places.append(row[1:])
+        else:
+            refuse(f"{path}: row {row[0]}: expected pages and offsets, got {row!r:.200}")
+            places.append(None)
+    return places
 
 
 def _to_spans(
-    places: list[tuple[int, ...]],
+    places: list[tuple[int, ...] | None],
     pages: list[tuple[str, int] | None],
     header_size: int,
     page_size: int,
+    file_size: int,
     path: Path,
+    refuse: Refuse,
 ) -> np.ndarray:
     """First byte and end in the data file, [N, 2], of rows that fill their pages one after the other.
+
+    A row that was refused has -1, and the row after it may begin anywhere.
 
     Args:
         places: page, start and end on it, of each row.
         pages: kind and size of each page; None for a page of the other kind.
         header_size: bytes before the first page.
         page_size: bytes from the start of a page to that of the next.
+        file_size: bytes of the data file.
         path: the index, for the sentences of errors.
+        refuse: is told of every row without a place.
     """
-    spans = np.zeros((len(places), 2), np.int64)
+    spans = np.full((len(places), 2), -1, np.int64)
     filled: dict[int, int] = {}
-    for row, (page, start, end) in enumerate(places):
+    after_gap, whole = False, True
+    for row, place in enumerate(places):
+        if place is None:
+            after_gap, whole = True, False
+            continue
+        page, start, end = place
         known = pages[page] if page < len(pages) else None
-        if known is None or start != filled.get(page, 0) or not start + 8 <= end <= known[1]:
-            raise ValueError(
+        follows = start == filled.get(page, 0) or (after_gap and start > filled.get(page, 0))
+        if known is None or not follows or not start + 8 <= end <= known[1]:
+            refuse(
                 f"{path}: row {row}: expected a place after the row before it, "
                 f"got bytes {start} to {end} of page {page}"
             )
-        filled[page] = end
-        spans[row] = header_size + page * page_size + np.array([start, end])
+            after_gap, whole = True, False
+            continue
+        filled[page], after_gap = end, False
+        first = header_size + page * page_size
+        if first + end > file_size:
+            refuse(f"{path}: row {row}: expected its end within {file_size} bytes, got it at {first + end}")
+            continue
+        spans[row] = first + start, first + end
     for page, known in enumerate(pages):
-        if known is not None and filled.get(page, 0) != known[1]:
-            raise ValueError(
+        if whole and known is not None and filled.get(page, 0) != known[1]:
+            refuse(
                 f"{path}: expected rows that fill the {known[1]} bytes of page {page}, "
                 f"got {filled.get(page, 0)}: rows are missing"
             )
@@ -318,7 +378,9 @@ def _to_value(data: bytes, entry: dict[str, Any], address: str) -> Any:
     try:
         return numbers.reshape(shape)
     except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"{address}: expected the shape {shape}, got {numbers.size} numbers") from None
+        raise ValueError(
+            f"{address}: expected the shape {shape!r:.100}, got {numbers.size} numbers"
+        ) from None
 
 
 def _unpack_ints(data: bytes, address: str) -> np.ndarray:
