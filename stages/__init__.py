@@ -13,6 +13,9 @@ from typing import Any
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+# A picture of a thousand million pixels takes a small file and gigabytes; OpenCV reads this when it is imported.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
+
 Options = Mapping[str, Mapping[str, Any]]
 """Options of a stage's own by their names, each with what `argparse` is told of it."""
 
@@ -46,7 +49,12 @@ def run_stage(
         else:
             main()
     except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {_on_one_line(str(error))}")
+
+
+def _on_one_line(text: str) -> str:
+    """`text` without line ends and control characters, which names from foreign files may hold."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def project() -> Path:

@@ -1,7 +1,7 @@
 """Stage anchors: make the default boxes, measure how well they cover the training objects, and suggest sizes.
 
-Reads params.yaml (anchors, model, targets), data/records/classes.json and data/records/train.json;
-writes data/anchors.npy and metrics/anchors.json.
+Reads params.yaml (anchors, model, targets) and of data/records classes.json, train.json and the manifest that vouches
+for them; writes data/anchors.npy and metrics/anchors.json.
 """
 
 import io
@@ -12,7 +12,8 @@ import numpy as np
 
 from ssd.config import Anchors, Model, Targets, load_params
 from ssd.data.coverage import measure_coverage, suggest, told
-from ssd.files import read_json, write_bytes, write_json
+from ssd.data.records import load_classes, load_ground_truth
+from ssd.files import write_bytes, write_json
 from ssd.geometry.anchors import make_anchors
 from ssd.geometry.feature_maps import require_map_cells
 from stages import run_stage
@@ -35,8 +36,8 @@ def main() -> None:
     anchors = make_anchors(
         params.model.input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square, recipe.clip
     )
-    classes = read_json(Path("data/records/classes.json"))
-    truth = read_json(Path("data/records/train.json"))
+    classes = load_classes(Path("data/records"))
+    truth = load_ground_truth(Path("data/records"), "train")
     threshold = params.targets.iou_threshold
     metrics = {
         **measure_coverage(anchors, threshold, classes, truth),

@@ -565,6 +565,11 @@ NOT_YAML = [
     ("title: SSD on drawn shapes", "title: *b", "column 10: not YAML: found undefined alias 'b'"),
     (
         "title: SSD on drawn shapes",
+        "title: [&b [1, 2], *b]",
+        "column 22: not YAML: expected the value itself, got the alias *b",
+    ),
+    (
+        "title: SSD on drawn shapes",
         "title: !!int abc",
         "column 10: not YAML: expected a whole number, got 'abc'",
     ),
@@ -613,6 +618,30 @@ def test_what_breaks_the_file_at_its_end_is_one_sentence(folder, added, sentence
     address, _, told = str(caught.value).partition(": not YAML: ")
     assert address.startswith("params.yaml: line ")
     assert told == sentence
+
+
+def test_lists_that_unfold_to_gigabytes_are_refused_at_once(folder):
+    lists = ["&a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lists += [f"&a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 12)]
+    with pytest.raises(ValueError, match=r"^params.yaml: line \d+, column \d+: not YAML: .* alias \*a0$"):
+        load_text(TEXT.replace("title: SSD on drawn shapes", f"title: [{', '.join(lists)}]"))
+
+
+@pytest.mark.parametrize("nested", ["[" * 5000, "[" * 5000 + "]" * 5000, "{a: " * 5000])
+def test_lists_in_lists_without_end_are_one_sentence(folder, nested):
+    with pytest.raises(ValueError) as caught:
+        load_text(TEXT.replace("title: SSD on drawn shapes", f"title: {nested}"))
+    assert str(caught.value) == "params.yaml: expected parameters, got lists or sections nested too deeply"
+
+
+def test_half_a_character_is_no_text(folder):
+    sentence = sentence_of("title: SSD on drawn shapes", 'title: "SSD \\ud800"')
+    assert sentence == "params.yaml: report.title: expected text, got 'SSD \\ud800'"
+
+
+def test_a_long_value_or_key_is_shown_in_part(folder):
+    assert len(sentence_of("  epochs: 7", f"  epochs: {'x' * 10_000}")) < 300
+    assert len(sentence_of("  epochs: 7", f"  epochs: 7\n  {'x' * 1000}: 1")) < 1000
 
 
 def test_a_file_that_is_not_utf_8_is_named(folder):
@@ -713,6 +742,59 @@ def test_any_change_gives_parameters_or_one_sentence(tmp_path_factory, place, ch
     else:
         holder["another"] = value
     assert_parameters_or_one_sentence(write_aside(tmp_path_factory, as_dvc_writes(tree)))
+
+
+SCALARS = STRANGE | st.integers() | st.floats() | st.text(max_size=8)
+JUNK = st.recursive(
+    SCALARS,
+    lambda below: (
+        st.lists(below, max_size=4)
+        | st.dictionaries(
+            st.text(max_size=8)
+            | st.sampled_from([place[-1] for place in PLACES if isinstance(place[-1], str)]),
+            below,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(JUNK)
+def test_any_tree_of_junk_is_refused_in_one_sentence(tree):
+    with pytest.raises(ValueError) as caught:
+        check_params(tree, "params.yaml")
+    assert str(caught.value).startswith("params.yaml: ")
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 1500
+
+
+@given(st.sampled_from(PLACES), JUNK)
+def test_junk_in_any_place_gives_parameters_or_one_sentence(place, junk):
+    tree = copy.deepcopy(yaml.safe_load(TEXT))
+    holder = tree
+    for step in place[:-1]:
+        holder = holder[step]
+    holder[place[-1]] = junk
+    try:
+        params = check_params(tree, "params.yaml")
+    except ValueError as error:
+        assert str(error).startswith("params.yaml: ")
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert isinstance(params, Params)
+
+
+@given(
+    st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
+)
+def test_any_file_is_refused_in_one_sentence(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(data)
+    with pytest.raises(ValueError) as caught:
+        load_params(path, Params)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 @given(st.integers(0, len(TEXT)), st.text(max_size=5), st.integers(0, 20))

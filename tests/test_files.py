@@ -182,9 +182,10 @@ def test_a_table_comes_back_by_the_names_of_its_header(tmp_path):
     ("data", "sentence"),
     [
         (b"", "expected a table with a header, got an empty file"),
+        (b"a,b\n1,2", "expected a table that ends with a line end, got one that is cut off"),
         (b"a\n\xff\n", "expected a table in UTF-8, got a byte that is not (invalid start byte)"),
         (
-            b"a\n" + b"9" * 200_000,
+            b"a\n" + b"9" * 200_000 + b"\n",
             "expected a table, got one that cannot be read (field larger than field limit",
         ),
     ],

@@ -406,7 +406,16 @@ def check_params(tree: Any, address: str) -> Params:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's scalars, no other types, and no key twice."""
+    """YAML 1.2's scalars, no other types, no key twice, and no aliases: a few lines of them unfold to gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node, which is no alias."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) and event.anchor in self.anchors:
+            raise yaml.composer.ComposerError(
+                None, None, f"expected the value itself, got the alias *{event.anchor}", event.start_mark
+            )
+        return super().compose_node(parent, index)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -485,6 +494,8 @@ def _read_yaml(path: Path) -> Any:
         where = f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
         told = ", ".join(part for part in (error.context, error.problem) if part)
         raise ValueError(f"{path}: {where}: not YAML: {told}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: expected parameters, got lists or sections nested too deeply") from None
 
 
 def from_tree(kind: Any, value: Any, address: str) -> Any:
@@ -510,7 +521,7 @@ def _build_section(kind: Any, value: Any, address: str) -> Any:
         )
     for key in value:
         if key not in hints:
-            unknown = key if key.isprintable() else repr(key)
+            unknown = f"{key if key.isprintable() else repr(key):.200}"
             raise ValueError(f"{address}: unknown key {unknown}; known: {', '.join(sorted(hints))}")
     missing = [key for key in hints if key not in value]
     if missing:
@@ -540,6 +551,8 @@ def _build_scalar(kind: Any, value: Any, address: str) -> Any:
         with contextlib.suppress(OverflowError):
             value = float(value)
     fits = type(value) is base and (base is not float or math.isfinite(value))
+    if base is str and fits:
+        fits = not re.search("[\ud800-\udfff]", value)  # halves of characters, which no file can hold
     if not fits or not all(bound.holds(value) for bound in bounds):
         wanted = (
             " and ".join([_NAMES[base], *map(str, bounds)])
@@ -551,7 +564,7 @@ def _build_scalar(kind: Any, value: Any, address: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return "nothing" if value is None else repr(value)
+    return "nothing" if value is None else f"{value!r:.200}"
 
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

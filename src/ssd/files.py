@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -106,17 +107,20 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         ValueError: no such file, or not a table in UTF-8.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if reader.fieldnames is None:
-                raise ValueError(f"{path}: expected a table with a header, got an empty file")
-            return list(reader)
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path}: expected a table in UTF-8, got a byte that is not ({error.reason})"
         ) from None
+    if text and not text.endswith("\n"):
+        raise ValueError(f"{path}: expected a table that ends with a line end, got one that is cut off")
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        if reader.fieldnames is None:
+            raise ValueError(f"{path}: expected a table with a header, got an empty file")
+        return list(reader)
     except csv.Error as error:
         raise ValueError(f"{path}: expected a table, got one that cannot be read ({error})") from None
 

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 import subprocess
 import sys
 
@@ -63,3 +64,14 @@ def test_mindspore_is_not_imported(records):
         f"open_photos(Path({str(records)!r}))('val', 2); sys.exit('mindspore' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_file_that_was_changed_is_refused_before_a_photo_is_taken_from_it(records, tmp_path):
+    folder = shutil.copytree(records, tmp_path / "records")
+    path = folder / "val-00.mindrecord"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(
+        ValueError, match=r"val-00\.mindrecord: expected sha256 .*, as manifest\.json has, got"
+    ):
+        open_photos(folder)("val", 2)
+    assert open_photos(folder)("train", 4) == picture(4, 50, 50)  # of other files

@@ -232,7 +232,10 @@ def test_a_changed_file_of_the_records_is_named_with_both_hashes(records, name, 
     whole = (records / name).read_bytes()
     (records / name).write_bytes(damage(whole))
     expected, got = (hashlib.sha256(data).hexdigest() for data in (whole, damage(whole)))
-    sentence = f"/{name}: expected sha256 {expected}, got {got}: truncated or changed since it was written"
+    sentence = (
+        f"/{name}: expected sha256 {expected}, as manifest.json has, got {got}: "
+        f"truncated or changed since it was written"
+    )
     with pytest.raises(ValueError, match=sentence):
         open_records(records, "train")
 
@@ -251,6 +254,8 @@ def test_the_other_split_is_not_read(records):
         lambda manifest: manifest["splits"]["train"]["files"][0].update(rows="2"),
         lambda manifest: manifest["splits"]["train"]["files"][0].update(name="../train-00.mindrecord"),
         lambda manifest: manifest["splits"]["train"]["files"].append(7),
+        lambda manifest: manifest["files"].pop("val.json"),
+        lambda manifest: manifest["files"].update({"val.json": None}),
     ],
 )
 def test_a_manifest_of_another_kind_is_refused(records, change):

@@ -160,12 +160,17 @@ def test_a_renamed_file_is_refused(shard_path):
         ("DROP TABLE INDEXES", "no such table: INDEXES"),
         ("UPDATE SHARD_NAME SET NAME = 'other'", "expected the index of a.mindrecord, got that of"),
         ("DELETE FROM SHARD_NAME", "expected the index of a.mindrecord, got that of"),
+        (
+            "ALTER TABLE INDEXES RENAME TO ROWS; CREATE VIEW INDEXES AS WITH RECURSIVE n(i) AS "
+            "(SELECT 0 UNION ALL SELECT i + 1 FROM n) SELECT ROWS.* FROM n, ROWS",  # rows without end
+            "no such table: INDEXES",
+        ),
     ],
 )
 def test_an_index_that_leads_astray_is_refused(shard_path, statement, sentence):
     path = shard_path.parent / "a.mindrecord.db"
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute(statement)
+        database.executescript(statement)
     with pytest.raises(ValueError, match=rf"a\.mindrecord\.db: .*{sentence}"):
         open_shard(shard_path)
 
@@ -193,6 +198,26 @@ def test_a_damaged_header_is_refused(shard_path, there, instead):
     shard_path.write_bytes(whole.replace(spelled, instead, 1))
     with pytest.raises(ValueError, match=r"a\.mindrecord: "):
         check_shard(shard_path)
+
+
+def test_what_sqlite_finds_is_told_on_one_line(shard_path):
+    path = shard_path.parent / "a.mindrecord.db"
+    whole = path.read_bytes()
+    sentences = set()
+    for place in range(0, len(whole), 512):
+        path.write_bytes(whole[:place] + whole[place : place + 16] + whole[place:])  # all behind it moved on
+        with pytest.raises(ValueError) as caught:
+            open_shard(shard_path)
+        sentences.add(str(caught.value))
+    assert any("expected a sound SQLite file" in sentence for sentence in sentences)
+    assert not any("\n" in sentence for sentence in sentences)
+
+
+def test_a_shape_that_no_array_has_is_refused(shard_path):
+    shard = open_shard(shard_path)
+    shard.fields["key"]["shape"] = [10**30]
+    with pytest.raises(ValueError, match=r"a\.mindrecord: row 0: key: expected the shape \[1000"):
+        read_row(shard, 0, {"key"})
 
 
 def test_a_wrong_length_anywhere_in_a_row_is_refused(shard_path):

@@ -18,6 +18,7 @@ from ssd.engine.checkpoint import (
     Checkpoint,
     Description,
     build_network,
+    digest,
     load_anchors,
     load_checkpoint,
     load_network,
@@ -66,6 +67,9 @@ def rewritten(
     told = json.loads(json.loads(saved[8 : 8 + length])["__metadata__"]["ssd"])
     if description:
         told = description(told)
+    if isinstance(told, dict) and "sha256" in told:
+        parts = {key: value for key, value in told.items() if key not in ("format", "sha256")}
+        told["sha256"] = digest(parts, found)
     text = told if isinstance(told, str) else json.dumps(told)
     path.write_bytes(safetensors.numpy.save(found, metadata={"ssd": text}))
     return path
@@ -167,9 +171,15 @@ def test_a_flipped_bit_in_the_header_is_refused_or_changes_no_more_than_a_name(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda told: told | {"format": 1}, "expected a checkpoint of format 2, got another; train again"),
-        (lambda told: [told], "expected a checkpoint of format 2"),
+        (lambda told: told | {"format": 1}, "expected a checkpoint of format 3, got another; train again"),
+        (lambda told: [told], "expected a checkpoint of format 3"),
         (lambda told: "{format", "expected a description in JSON"),
+        (lambda told: "[" * 100_000, "expected a description in JSON, got one that cannot be read"),
+        (lambda told: "9" * 5000, "expected a description in JSON, got one that cannot be read"),
+        (
+            lambda told: {name: told[name] for name in told if name != "sha256"},
+            "sha256: expected text, got None",
+        ),
         (lambda told: told | {"colour": 1}, "unknown key colour"),
         (lambda told: {name: told[name] for name in told if name != "model"}, "missing key model"),
         (lambda told: told | {"model": told["model"] | {"width": "1"}}, "model.width: expected a number"),
@@ -228,6 +238,33 @@ def test_weights_that_do_not_fit_the_network_are_listed_by_what_is_wrong(
     assert "missing: backbone.fc6.norm.beta;" in sentence
     assert "extra: backbone.fc8.norm.beta;" in sentence
     assert sentence.endswith("misshapen: backbone.fc7.norm.beta (31,), expected (32,)")
+
+
+def test_a_flipped_bit_anywhere_is_refused(saved: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "flipped"
+    for place in np.random.default_rng(0).integers(0, len(saved), 40).tolist():
+        path.write_bytes(saved[:place] + bytes([saved[place] ^ 1]) + saved[place + 1 :])
+        with pytest.raises(ValueError, match=f"^{path}: "):
+            load_checkpoint(path)
+
+
+def test_a_changed_weight_is_told_by_the_digest(saved: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "flipped"
+    path.write_bytes(saved[:-1] + bytes([saved[-1] ^ 1]))
+    with pytest.raises(
+        ValueError, match=r"expected contents of sha256 \w{64}, got \w{64}: changed since they"
+    ):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_of_the_format_without_a_digest_is_read(saved: bytes, tmp_path: Path) -> None:
+    def before(told: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in told.items() if key != "sha256"} | {"format": 2}
+
+    checkpoint = load_checkpoint(rewritten(saved, tmp_path / "before", description=before))
+    assert checkpoint.description == DESCRIPTION
+    with pytest.raises(ValueError, match="unknown key sha256"):
+        load_checkpoint(rewritten(saved, tmp_path / "both", description=lambda told: told | {"format": 2}))
 
 
 def test_a_description_of_another_network_does_not_fit(saved: bytes, tmp_path: Path) -> None:
@@ -306,12 +343,10 @@ def test_anchors_come_back_as_they_were_written(tmp_path: Path) -> None:
         b"",
         b"hello",
         as_npy(ANCHORS)[:100],
-        as_npy(ANCHORS)[:-1],
         as_npy(ANCHORS).replace(b"(8732", b"((873"),
-        as_npy(np.array([{}], object)),
         as_npz(ANCHORS),
     ],
-    ids=["empty", "text", "cut header", "cut", "damaged header", "objects", "npz"],
+    ids=["empty", "text", "cut header", "damaged header", "npz"],
 )
 def test_a_file_that_is_no_array_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "anchors.npy"
@@ -325,5 +360,19 @@ def test_an_array_that_cannot_be_anchors_is_refused(tmp_path: Path) -> None:
     path.write_bytes(as_npy(np.zeros((5, 3))))
     with pytest.raises(ValueError, match=r"expected \[A, 4\] float32, got \[5, 3\] float64"):
         load_anchors(path)
+    path.write_bytes(as_npy(np.array([{}], object)))  # a pickle, which is not read
+    with pytest.raises(ValueError, match=r"expected \[A, 4\] float32, got \[1\] object"):
+        load_anchors(path)
     with pytest.raises(ValueError, match="no such file; run the anchors stage first"):
         load_anchors(tmp_path / "none.npy")
+
+
+def test_a_file_of_another_length_than_its_header_says_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "anchors.npy"
+    for content, got in ((as_npy(ANCHORS)[:-1], 139711), (as_npy(ANCHORS) + b"\0", 139713)):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"expected 139712 bytes of \[8732, 4\] float32, got {got}"):
+            load_anchors(path)
+    path.write_bytes(as_npy(ANCHORS).replace(b"(8732, 4), }" + 11 * b" ", b"(87320000000000, 4), } "))
+    with pytest.raises(ValueError, match=r"expected 1397120000000000 bytes of .*, got 139712"):
+        load_anchors(path)

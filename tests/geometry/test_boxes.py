@@ -78,6 +78,15 @@ def test_clip_cuts_at_the_border_and_leaves_what_is_inside() -> None:
     assert given_boxes[0, 0] == -0.5
 
 
+@given(arrays(np.float32, (4, 4), elements=st.floats(allow_nan=False, width=32)))
+def test_a_box_once_cut_lies_inside_and_is_cut_no_further(wild: np.ndarray) -> None:
+    once = clip(wild)
+    assert ((once >= 0) & (once <= 1)).all()
+    np.testing.assert_array_equal(clip(once), once)
+    inside = (wild >= 0) & (wild <= 1)
+    np.testing.assert_array_equal(once[inside], wild[inside])
+
+
 @given(boxes())
 @settings(deadline=None)
 def test_centre_form_and_back_is_the_same_box(a: np.ndarray) -> None:

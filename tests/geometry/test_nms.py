@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from ssd.geometry.boxes import clip, iou
 from ssd.geometry.nms import nms, select_detections
@@ -85,6 +86,21 @@ def test_blocks_leave_what_one_box_after_the_other_leaves(
         if not (overlaps[expected, index] > iou_threshold).any():
             expected.append(index)
     assert nms(boxes, scores, iou_threshold).tolist() == expected
+
+
+@given(
+    arrays(np.float32, (12, 4), elements=st.sampled_from([0, 0.125, 0.25, 0.5, 0.75, 1])),
+    arrays(np.float32, 12, elements=st.sampled_from([0.125, 0.25, 0.5, 1])),
+    st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+)
+def test_survivors_are_some_of_the_boxes_do_not_overlap_and_survive_again(
+    boxes: np.ndarray, scores: np.ndarray, iou_threshold: float
+) -> None:
+    kept = nms(boxes, scores, iou_threshold)
+    assert len(set(kept.tolist())) == len(kept) and set(kept.tolist()) <= set(range(12))
+    overlaps = iou(boxes[kept], boxes[kept])
+    assert (overlaps[~np.eye(len(kept), dtype=bool)] <= iou_threshold).all()
+    assert nms(boxes[kept], scores[kept], iou_threshold).tolist() == list(range(len(kept)))
 
 
 def test_a_score_must_be_above_the_least_one() -> None:

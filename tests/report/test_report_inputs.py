@@ -54,6 +54,11 @@ def test_every_image_has_a_list_of_detections(tmp_path: Path):
         ({"category_id": 1}, r"\[0\].category_id: expected one of the class list, got 1"),
         ({"score": None}, r"\[0\].score: expected a finite number, got None"),
         ({"score": True}, r"\[0\].score: expected a finite number, got True"),
+        ({"score": 10**400}, r"\[0\].score: expected a finite number, got 10{56}\.\.\."),
+        (
+            {"bbox": [0, 0, 1, -(10**400)]},
+            r"\[0\].bbox: expected four finite numbers x, y, width, height, got .*",
+        ),
         (
             {"bbox": [1, 2, 3]},
             r"\[0\].bbox: expected four finite numbers x, y, width, height, got \[1, 2, 3\]",

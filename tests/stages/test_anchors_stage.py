@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from ssd.data.records import CHECKSUMS, make_manifest
 from ssd.geometry.anchors import make_anchors
 from stages.anchors import main
 
@@ -55,7 +56,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_records(project: Path, annotations: list[dict]) -> None:
     (project / "data/records/classes.json").write_text(json.dumps(CLASSES))
-    (project / "data/records/train.json").write_text(json.dumps(ground_truth(annotations)))
+    write_truth(project, ground_truth(annotations))
+
+
+def write_truth(project: Path, truth: dict) -> None:
+    """Write a ground truth of training photos, and the manifest for it."""
+    folder = project / "data/records"
+    (folder / "train.json").write_text(json.dumps(truth))
+    (folder / "val.json").write_text(json.dumps(truth))
+    (folder / CHECKSUMS).write_text("{}")
+    none = {"train": [], "val": []}
+    (folder / "manifest.json").write_text(json.dumps(make_manifest(folder, none, {"train": 0, "val": 0})))
 
 
 def metrics(project: Path) -> dict:
@@ -138,9 +149,7 @@ def test_records_without_objects_have_no_coverage(project: Path) -> None:
 
 
 def test_records_without_images_have_no_mean(project: Path) -> None:
-    (project / "data/records/train.json").write_text(
-        json.dumps(ground_truth([]) | {"images": [], "annotations": []})
-    )
+    write_truth(project, ground_truth([]) | {"images": [], "annotations": []})
     main()
     assert metrics(project)["matched_per_image"] is None
 
@@ -184,7 +193,19 @@ def test_anchors_on_maps_that_the_network_does_not_have_are_refused(
 
 def test_missing_records_are_named_and_nothing_is_written(project: Path) -> None:
     (project / "data/records/train.json").unlink()
-    with pytest.raises(ValueError, match=r"data/records/train\.json: no such file"):
+    with pytest.raises(ValueError, match=r"data/records/train\.json: missing beside manifest\.json"):
         main()
     assert not (project / "data/anchors.npy").exists()
     assert not (project / "metrics").exists()
+
+
+@pytest.mark.parametrize("name", ["classes.json", "train.json"])
+def test_a_changed_file_of_the_records_is_refused_and_the_old_outputs_stay(project: Path, name: str) -> None:
+    main()
+    files = [project / "data/anchors.npy", project / "metrics/anchors.json"]
+    before = [file.read_bytes() for file in files]
+    path = project / "data/records" / name
+    path.write_text(path.read_text().replace('"id"', '"ID"').replace('"name"', '"NAME"'))
+    with pytest.raises(ValueError, match=f"data/records/{name}: expected sha256 "):
+        main()
+    assert [file.read_bytes() for file in files] == before

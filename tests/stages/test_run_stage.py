@@ -3,8 +3,10 @@
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,43 @@ def test_an_error_of_the_input_or_the_machine_becomes_the_exit(monkeypatch, erro
     with pytest.raises(SystemExit) as caught:
         run_stage(main, None)
     assert caught.value.code == f"error: {error}"  # which Python prints on stderr, and exits with 1
+
+
+def test_a_name_from_a_foreign_file_cannot_break_the_sentence_or_move_the_cursor(monkeypatch):
+    def main():
+        raise ValueError("train.json: image 1: expected one file a\nb\x1b[2J\ud800größer日.jpg")
+
+    keep_signal_handlers(monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["stages/train.py"])
+    with pytest.raises(SystemExit) as caught:
+        run_stage(main, None)
+    told = "error: train.json: image 1: expected one file a\\nb\\x1b[2J\\ud800größer日.jpg"
+    assert caught.value.code == told
+
+
+def test_a_picture_of_a_thousand_million_pixels_takes_no_memory(tmp_path):
+    code = (
+        "import stages, resource, sys; from pathlib import Path; from ssd.data.decode import decode\n"
+        "assert decode(Path(sys.argv[1]).read_bytes()) is None\n"
+        "sys.exit(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 600_000)"
+    )
+    path = tmp_path / "bomb.png"
+    path.write_bytes(black_png(30_000, 30_000))
+    assert path.stat().st_size < 1 << 20
+    done = run(ROOT, "-c", code, str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def black_png(height: int, width: int) -> bytes:
+    """A PNG of one bit a pixel, written without its pixels in memory."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(1 + (width + 7) // 8)) for _ in range(height)) + packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def test_an_error_of_the_program_keeps_its_traceback(monkeypatch):

@@ -1,12 +1,13 @@
 """How well the anchors cover the objects of a split, by size and class, and which sizes would suit them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from ssd.config import Anchors
-from ssd.data.source import is_counted
+from ssd.data.source import Category, is_counted
 from ssd.geometry.anchors import make_anchors
 from ssd.geometry.boxes import from_xywh_px
 from ssd.geometry.coverage import by_size, coverage, share
@@ -14,7 +15,7 @@ from ssd.geometry.suggestion import suggest_sizes
 
 
 def measure_coverage(
-    anchors: np.ndarray, threshold: float, classes: list[dict[str, Any]], truth: dict[str, Any]
+    anchors: np.ndarray, threshold: float, classes: Sequence[Category], truth: dict[str, Any]
 ) -> dict[str, Any]:
     """The content of metrics/anchors.json but for the suggestion.
 
@@ -25,7 +26,7 @@ def measure_coverage(
     Args:
         anchors: [A, 4] yxyx.
         threshold: IoU from which on an anchor is positive.
-        classes: the content of classes.json.
+        classes: the class list.
         truth: COCO-format ground truth.
     """
     objects, gt_boxes = _objects(truth)
@@ -33,7 +34,7 @@ def measure_coverage(
 
     category_ids = np.array([annotation["category_id"] for annotation in objects], np.int64)
     groups = _groups(objects)
-    of_class = {each["name"]: category_ids == each["category_id"] for each in classes}
+    of_class = {each.name: category_ids == each.category_id for each in classes}
     return {
         "anchors": len(anchors),
         "matched_per_image": round(float(matched.mean()), 4) if len(matched) else None,

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ssd.data.records import Records, open_records
+from ssd.data.records import Records, open_records, require_unchanged
 from ssd.data.shards import Shard, open_shard, read_row
 
 
 class Photos:
-    """The encoded photos of a folder of records, by split and image id."""
+    """The encoded photos of a folder of records, by split and image id; only files that are read are hashed."""
 
     def __init__(self, folder: Path) -> None:
         """Nothing is read yet.
@@ -33,6 +33,7 @@ class Photos:
             raise ValueError(f"{self._folder}: {split}: expected image {image_id}, got records without it")
         path, row = records.place(rows[image_id])
         if path not in self._shards:
+            require_unchanged(self._folder, split, path.name)
             self._shards[path] = open_shard(path)
         return read_photo(self._shards[path], row, image_id)
 

@@ -7,6 +7,7 @@ MindSpore.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,21 +74,21 @@ def open_records(folder: Path, split: str, *, hashes: bool = True) -> Records:
         folder: data/records.
         split: train or val.
         hashes: compare the MindRecord files' SHA-256 too, which reads all of them; without it they only have
-            to be there, and a damaged one can crash MindSpore.
+            to be there (see `require_unchanged`), and a damaged one can crash MindSpore.
 
     Raises:
         ValueError: one sentence with the file, what was expected and what was found.
     """
     entry = read_manifest(folder)["splits"][split]
     for file in entry["files"]:
-        path = folder / file["name"]
-        index = path.with_name(path.name + ".db")
+        path, index = _of_entry(folder, file)
+        if not path.is_file() and not index.is_file():
+            raise ValueError(f"{path}: expected the file that {MANIFEST} names, got no such file; {_AGAIN}")
         for needed, other in ((path, index), (index, path)):
             if not needed.is_file():
                 raise ValueError(f"{needed}: missing beside {other.name}; {_AGAIN}")
         if hashes:
-            _require_hash(path, file["sha256"])
-            _require_hash(index, file["index_sha256"])
+            _require_hashes(folder, file)
     image_ids = tuple(image["id"] for image in load_ground_truth(folder, split)["images"])
     rows = tuple(file["rows"] for file in entry["files"])
     if not len(image_ids) == sum(rows) == entry["images"]:
@@ -96,6 +97,19 @@ def open_records(folder: Path, split: str, *, hashes: bool = True) -> Records:
             f"got {entry['images']} in files of {sum(rows)} rows; {_AGAIN}"
         )
     return Records(tuple(folder / file["name"] for file in entry["files"]), rows, image_ids, entry["objects"])
+
+
+def require_unchanged(folder: Path, split: str, name: str) -> None:
+    """Make sure that one MindRecord file of a split, and its index, are those that the manifest describes.
+
+    For who opened the records without hashes and reads a few of their files.
+
+    Raises:
+        ValueError: a file with another SHA-256.
+    """
+    for file in read_manifest(folder)["splits"][split]["files"]:
+        if file["name"] == name:
+            _require_hashes(folder, file)
 
 
 def load_classes(folder: Path) -> tuple[Category, ...]:
@@ -210,17 +224,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             entry = manifest["splits"][split]
             sound = sound and type(entry["images"]) is int and type(entry["objects"]) is int
             for file in entry["files"]:
-                texts = file["name"], file["sha256"], file["index_sha256"]
-                sound = sound and type(file["rows"]) is int and all(isinstance(text, str) for text in texts)
-                sound = sound and Path(file["name"]).name == file["name"]
-        sound = sound and isinstance(manifest["files"], dict)
-    except (KeyError, TypeError):
+                sound = sound and type(file["rows"]) is int and Path(file["name"]).name == file["name"]
+                sound = sound and _is_digest(file["sha256"]) and _is_digest(file["index_sha256"])
+        named = manifest["files"].keys()
+        sound = sound and named >= {CLASSES, *(f"{split}.json" for split in SPLITS)}
+        sound = sound and all(map(_is_digest, manifest["files"].values()))
+    except (KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
         raise ValueError(
             f"{path}: expected a manifest of records in format {FORMAT}, got something else; {_AGAIN}"
         )
     return manifest
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def require_as_written(folder: Path, name: str) -> None:
@@ -231,6 +250,8 @@ def require_as_written(folder: Path, name: str) -> None:
     """
     expected = read_manifest(folder)["files"].get(name)
     path = folder / name
+    if expected is None:
+        raise ValueError(f"{folder / MANIFEST}: expected the sha256 of {name}, got none; {_AGAIN}")
     if not path.is_file():
         raise ValueError(f"{path}: missing beside {MANIFEST}; {_AGAIN}")
     _require_hash(path, expected)
@@ -241,10 +262,21 @@ def _load(folder: Path, name: str) -> Any:
     return read_json(folder / name)
 
 
+def _of_entry(folder: Path, file: dict[str, Any]) -> tuple[Path, Path]:
+    """Data file and index of an entry of the manifest."""
+    return folder / file["name"], folder / f"{file['name']}.db"
+
+
+def _require_hashes(folder: Path, file: dict[str, Any]) -> None:
+    path, index = _of_entry(folder, file)
+    _require_hash(path, file["sha256"])
+    _require_hash(index, file["index_sha256"])
+
+
 def _require_hash(path: Path, expected: str) -> None:
     got = sha256(path)
     if got != expected:
         raise ValueError(
-            f"{path}: expected sha256 {expected}, got {got}: "
+            f"{path}: expected sha256 {expected}, as {MANIFEST} has, got {got}: "
             f"truncated or changed since it was written; {_AGAIN}"
         )

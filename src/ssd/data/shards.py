@@ -248,8 +248,10 @@ def _read_index(path: Path, name: str, refuse: Refuse) -> list[tuple[int, ...] |
         ) as database:
             database.set_progress_handler(lambda: time.monotonic() > until, 100_000)
             verdict = database.execute("PRAGMA integrity_check").fetchall()
-            # A view of the same name could go on for ever.
-            tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            # A view of the same name, or a virtual table, could go on for ever.
+            tables = database.execute(
+                "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE TABLE%'"
+            ).fetchall()
             for table in ("SHARD_NAME", "INDEXES"):
                 if (table,) not in tables:
                     raise ValueError(
@@ -261,7 +263,7 @@ def _read_index(path: Path, name: str, refuse: Refuse) -> list[tuple[int, ...] |
         raise ValueError(f"{path}: expected the index of a MindRecord file, got: {error}") from None
     for (message,) in verdict:
         if message != "ok":
-            refuse(f"{path}: expected a sound SQLite file, got: {str(message).strip():.200}")
+            refuse(f"{path}: expected a sound SQLite file, got: {' '.join(str(message).split()):.200}")
     if names != [(name,)]:
         raise ValueError(f"{path}: expected the index of {name}, got that of {names!r:.200}")
     return _in_order(rows, path, refuse)

@@ -1,6 +1,7 @@
 """One safetensors file that carries all that detection needs: weights, anchors, and a description in JSON."""
 
 import dataclasses
+import hashlib
 import json
 import tokenize
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from ssd.geometry.feature_maps import require_map_cells
 from ssd.model.detector import SSD
 from ssd.model.misfit import misfit
 
-FORMAT = 2
+FORMAT = 3
+WITHOUT_DIGEST = 2
+"""The format before, which had no digest; it is read, too."""
 ANCHORS = "anchors"
 UNUSED = "N/A"
 """Name of a label that no object has, as of the ids that COCO leaves out; torchvision's detectors have ten."""
@@ -112,9 +115,24 @@ def save_checkpoint(path: Path, net: nn.Cell, anchors: np.ndarray, description: 
     """Write a checkpoint; the same contents give the same bytes, and an old file stays until the new one is whole."""
     tensors = {parameter.name: parameter.asnumpy() for parameter in net.get_parameters()}
     tensors[ANCHORS] = anchors
+    told = dataclasses.asdict(description)
     # One key only: safetensors writes several in an order that changes from run to run.
-    told = json.dumps({"format": FORMAT, **dataclasses.asdict(description)})
-    write_bytes(path, safetensors.numpy.save(tensors, metadata={"ssd": told}))
+    metadata = {"ssd": json.dumps({"format": FORMAT, "sha256": digest(told, tensors), **told})}
+    write_bytes(path, safetensors.numpy.save(tensors, metadata=metadata))
+
+
+def digest(told: dict[str, Any], tensors: dict[str, np.ndarray]) -> str:
+    """The SHA-256 of all that a checkpoint holds: of a flipped bit nobody else could tell that it is no weight.
+
+    Args:
+        told: the description as JSON has it.
+        tensors: by name.
+    """
+    found = hashlib.sha256(json.dumps(told).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
+        found.update(np.ascontiguousarray(tensor).data)
+    return found.hexdigest()
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -125,7 +143,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         with safe_open(path, framework="np") as file:
-            description = _read_description(path, (file.metadata() or {}).get("ssd"))
+            told, expected_digest = _read_told(path, (file.metadata() or {}).get("ssd"))
+            description = from_tree(Description, told, f"{path}")
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
         raise ValueError(f"{path}: no such checkpoint; run the train stage first") from None
@@ -139,23 +158,38 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if tensor.dtype != np.float32 or not np.isfinite(tensor).all():
             got = tensor.dtype if tensor.dtype != np.float32 else "NaN or infinity"
             raise ValueError(f"{path}: {name}: expected finite float32, got {got}")
+    got = digest(told, weights)
     anchors = weights.pop(ANCHORS, np.zeros(0))
     expected = _number_of_anchors(description)
     if anchors.shape != (expected, 4):
         raise ValueError(f"{path}: {ANCHORS}: expected [{expected}, 4], got {list(anchors.shape)}")
+    if expected_digest not in (None, got):
+        raise ValueError(
+            f"{path}: expected contents of sha256 {expected_digest}, got {got}: changed since they were written; "
+            "train again"
+        )
     return Checkpoint(path, description, anchors, weights)
 
 
-def _read_description(path: Path, told: str | None) -> Description:
+def _read_told(path: Path, told: str | None) -> tuple[dict[str, Any], str | None]:
+    """The description as JSON has it, and the digest where the format has one."""
     if told is None:
         raise ValueError(f"{path}: expected a checkpoint of this project, got another safetensors file")
     try:
         tree = json.loads(told)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: expected a description in JSON, got {error.msg}") from None
-    if not isinstance(tree, dict) or tree.pop("format", None) != FORMAT:
+    except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists without end
+        raise ValueError(f"{path}: expected a description in JSON, got one that cannot be read") from None
+    found = tree.pop("format", None) if isinstance(tree, dict) else None
+    if found not in (FORMAT, WITHOUT_DIGEST):
         raise ValueError(f"{path}: expected a checkpoint of format {FORMAT}, got another; train again")
-    return from_tree(Description, tree, f"{path}")
+    if found == WITHOUT_DIGEST:
+        return tree, None
+    expected = tree.pop("sha256", None)
+    if not isinstance(expected, str):
+        raise ValueError(f"{path}: sha256: expected text, got {expected!r:.200}")
+    return tree, expected
 
 
 def _number_of_anchors(description: Description) -> int:
@@ -192,14 +226,23 @@ def load_anchors(path: Path) -> np.ndarray:
     """
     try:
         with path.open("rb") as file:
-            anchors = np.lib.format.read_array(file, allow_pickle=False)
+            np.lib.format.read_magic(file)
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+            data = file.read()
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; run the anchors stage first") from None
-    except (ValueError, tokenize.TokenError):  # the latter is of a damaged header
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        tokenize.TokenError,
+    ):  # the latter three are of a damaged header
         raise ValueError(f"{path}: expected a NumPy array, got a damaged or another file") from None
-    if anchors.ndim != 2 or anchors.shape[1] != 4 or anchors.dtype != np.float32:
-        raise ValueError(f"{path}: expected [A, 4] float32, got {list(anchors.shape)} {anchors.dtype}")
-    return anchors
+    if len(shape) != 2 or shape[1] != 4 or dtype != np.float32 or fortran_order:
+        raise ValueError(f"{path}: expected [A, 4] float32, got {list(shape)} {dtype}")
+    if len(data) != shape[0] * 16:
+        raise ValueError(f"{path}: expected {shape[0] * 16} bytes of {list(shape)} float32, got {len(data)}")
+    return np.frombuffer(data, np.float32).reshape(shape)
 
 
 def require_recipe(anchors: np.ndarray, recipe: Anchors, input_size: int, path: Path) -> None:

@@ -97,7 +97,10 @@ class Value:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    """Whether a value is a number that is finite as a float."""
+    if type(value) is int:
+        return -(2**1000) < value < 2**1000
+    return type(value) is float and math.isfinite(value)
 
 
 @dataclass(frozen=True)

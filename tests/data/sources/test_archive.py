@@ -224,6 +224,18 @@ def test_files_of_another_schema_are_refused(archive):
         read_archive(archive)
 
 
+def test_a_header_that_mindspore_takes_otherwise_is_refused(archive):
+    path = archive / RECORDS / "ssd.mindrecord0"
+    data = path.read_bytes()
+    there = b'"img_id":{"shape":[1],"type":"int32"}'
+    assert there in data
+    path.write_bytes(data.replace(there, b'"img_id":{"type":"int32"            }'))  # MindSpore leaves it out
+    with pytest.raises(
+        ValueError, match=r"ssd\.mindrecord0: row 0: expected image .*, got other values from Mind"
+    ):
+        read_archive(archive)
+
+
 @pytest.mark.skipif(not (SHARED / "ssd_datasets.zip").is_file(), reason=NO_SHARED)
 def test_the_tutorials_archive_holds_coco_photos(tmp_path):
     shutil.unpack_archive(SHARED / "ssd_datasets.zip", tmp_path)

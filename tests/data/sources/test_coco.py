@@ -1,4 +1,5 @@
 import copy
+import hashlib
 import json
 import math
 import re
@@ -10,6 +11,7 @@ from tiny_raw import train_tree as fresh_train
 from ssd.data.source import Annotation, Category
 from ssd.data.sources.coco import read_coco, read_instances
 from ssd.data.sources.layouts import read_source
+from ssd.files import write_json
 
 
 def read_changed(tmp_path, change):
@@ -88,6 +90,18 @@ def test_a_file_that_is_not_there_exactly_once_is_named(tmp_path, members, got):
     sentence = rf"val\.json: image 2: expected one file 2\.jpg in .*val\.zip, got {got}$"
     with pytest.raises(ValueError, match=sentence):
         read_coco(raw)
+
+
+def test_an_image_that_would_unpack_to_more_than_a_record_holds_is_refused(tmp_path):
+    folder = write_raw(tmp_path)
+    data = bytearray((folder / "train.zip").read_bytes())
+    place = data.index(b"PK\x01\x02") + 24
+    data[place : place + 4] = (1 << 30).to_bytes(4, "little")
+    (folder / "train.zip").write_bytes(data)
+    with pytest.raises(
+        ValueError, match=r"train\.json: image 30: expected a file of at most \d+ bytes, got 1073741824"
+    ):
+        read_coco(folder)
 
 
 def test_two_images_cannot_share_a_file_of_the_zip(tmp_path):
@@ -191,6 +205,10 @@ def test_two_images_cannot_share_a_file_of_the_zip(tmp_path):
             lambda t: t["categories"].append({"id": 4, "name": ""}),
             "category 4: expected text as name, got ''",
         ),
+        (
+            lambda t: t["categories"].append({"id": 4, "name": "\ud800"}),
+            "category 4: expected text as name, got '\\ud800'",
+        ),
         (lambda t: t["categories"].clear(), "expected at least one category, got none"),
         (lambda t: t.pop("annotations"), "missing key annotations; expected images, annotations, categories"),
         (lambda t: t.update(images={}), "images: expected a list, got {}"),
@@ -264,6 +282,41 @@ def test_an_unknown_layout_is_refused(tmp_path):
         ValueError, match=r"layout\.json: expected the layout coco or voc or archive, got 'yolo'"
     ):
         read_source(tmp_path)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """An unpacked archive of one file, which nobody can read as what it is named."""
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets/a").write_bytes(b"content")
+    write_json(
+        tmp_path / "layout.json",
+        {"layout": "archive", "sha256": {"datasets/a": hashlib.sha256(b"content").hexdigest()}},
+    )
+    return tmp_path
+
+
+def test_an_archive_that_is_as_it_was_unpacked_is_read(archive):
+    with pytest.raises(ValueError, match=r"instances_val2017\.json: no such file"):
+        read_source(archive)
+
+
+def test_an_archive_that_was_changed_since_it_was_unpacked_is_refused(archive):
+    (archive / "datasets/a").write_bytes(b"contend")
+    with pytest.raises(ValueError, match=r"datasets/a: expected sha256 '\w{64}', got \w{64}: changed since"):
+        read_source(archive)
+    (archive / "datasets/a").unlink()
+    with pytest.raises(ValueError, match=r"datasets/a: expected sha256 '\w{64}', got no such file"):
+        read_source(archive)
+
+
+@pytest.mark.parametrize("hashes", [None, {}, []])
+def test_an_archive_without_hashes_is_refused(archive, hashes):
+    write_json(archive / "layout.json", {"layout": "archive", "sha256": hashes})
+    with pytest.raises(
+        ValueError, match=r"layout\.json: expected the hashes of all files, got none; run the down"
+    ):
+        read_source(archive)
 
 
 @pytest.mark.skipif(not (SHARED / "coco_tiny").is_dir(), reason=NO_SHARED)

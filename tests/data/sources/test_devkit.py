@@ -83,14 +83,16 @@ def test_an_image_in_train_and_in_val_is_refused(project):
         ("2008/train", "expected one of the folders VOC2007, VOC2012, got neither 2008 nor VOC2008"),
         (
             "2007/val",
-            "expected one of the sets of VOC2007 (test, train, trainval), got no file ImageSets/Main/val.txt",
+            "expected one of the sets of VOC2007 (test, train, trainval), "
+            "got no file ImageSets/Main/val.txt in {paths}",
         ),
     ],
 )
 def test_an_unknown_set_is_named_with_the_known_ones(project, name, sentence):
     with pytest.raises(ValueError) as caught:
         splits(project, train=(name,))
-    assert str(caught.value) == f"params: train_sets: {name}: {sentence}"
+    paths = ", ".join(str(project / name) for name in TARS)
+    assert str(caught.value) == f"params: train_sets: {name}: {sentence.format(paths=paths)}"
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,19 @@ def test_a_file_name_that_no_disk_can_hold_is_a_missing_image(project):
         raw(project)
 
 
+def test_a_small_zip_that_declares_gigabytes_of_annotations_is_refused_before_they_are_unpacked(tmp_path):
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", b"0" * 4096)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"PK\x01\x02") + 24
+    assert int.from_bytes(data[place : place + 4], "little") == 4096
+    data[place : place + 4] = (3 << 30).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"all\.zip: expected at most 1,073,741,824 bytes unpacked from"):
+        read_annotations(path / "a.json", "key")
+
+
 def test_an_image_listed_twice_is_packed_once(project):
     (project / "val.json").write_bytes(data_of(annotations("c.jpg", "c.jpg")))
     with zipfile.ZipFile(raw(project) / "val.zip") as archive:

@@ -90,7 +90,10 @@ def test_the_tutorials_archive_is_unpacked(folders):
     put_archive(folders, FILES)
     fill_raw(dataset("archive"), *folders)
     assert files_in(folders[0]) == sorted([*FILES, "layout.json"])
-    assert layout(folders[0]) == {"layout": "archive"}
+    assert layout(folders[0]) == {
+        "layout": "archive",
+        "sha256": {name: hashlib.sha256(f"content of {name}".encode()).hexdigest() for name in FILES},
+    }
 
 
 def test_the_digest_is_printed_when_none_is_expected(folders, capsys):
@@ -105,7 +108,7 @@ def test_nothing_is_printed_when_the_digest_is_the_expected_one(folders, capsys)
     digest = hashlib.sha256(put_archive(folders, FILES).read_bytes()).hexdigest()
     fill_raw(dataset("archive", Archive(NOWHERE, digest)), *folders)
     assert capsys.readouterr().out == ""
-    assert layout(folders[0]) == {"layout": "archive"}
+    assert layout(folders[0])["layout"] == "archive"
 
 
 def test_another_digest_than_expected_stops_before_unpacking(folders):

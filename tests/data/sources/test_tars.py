@@ -121,3 +121,25 @@ def test_a_file_that_shrank_after_it_was_looked_at_is_named(path):
     path.write_bytes(path.read_bytes()[: stored.offset + 10])
     with pytest.raises(ValueError, match=r"kit\.tar/VOCdevkit/deep/b\.jpg: expected 2304 bytes, got 10$"):
         stored.read()
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE, b"x", b"g", b"L", b"K", b"S"])
+@pytest.mark.parametrize("size", [-1, -512, -1024, -(2**40), 10**6, 2**62])
+def test_a_size_below_zero_or_beyond_the_end_is_one_sentence_at_once(tmp_path, kind, size):
+    path = tmp_path / "a.tar"
+    path.write_bytes(header("first", tarfile.REGTYPE, 0) + header("b", kind, size) + bytes(10240))
+    with pytest.raises(ValueError) as caught:
+        tar_files(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def header(name, kind, size):
+    """A header of GNU's form, whose size may be any number."""
+    entry = tarfile.TarInfo(name)
+    entry.type = kind
+    block = bytearray(entry.tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = (b"\xff" if size < 0 else b"\x80") + size.to_bytes(11, "big", signed=True)
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)

@@ -5,6 +5,7 @@ here and is left to the rules of `repairs`. Segmentations are not read.
 """
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -275,7 +276,7 @@ def _whole(entry: dict[str, Any], key: str, address: str, at_least: int = 0) -> 
 
 def _text(entry: dict[str, Any], key: str, address: str) -> str:
     value = _value(entry, key, address)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or re.search("[\ud800-\udfff]", value):  # halves of characters
         raise ValueError(f"{address}: expected text as {key}, got {value!r:.200}")
     return value
 

@@ -121,7 +121,7 @@ class Devkits:
             told = ", ".join(known[:_SHOWN]) + (", …" if len(known) > _SHOWN else "")
             raise ValueError(
                 f"{address}: {name}: expected one of the sets of {folder} ({told or 'it has none'}), "
-                f"got no file {wanted}"
+                f"got no file {wanted} in {', '.join(map(str, self._paths))}"
             )
         return self._one(self._files[folder][wanted], f"{address}: {name}", wanted)
 

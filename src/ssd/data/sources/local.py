@@ -10,8 +10,11 @@ from typing import Any
 from tqdm import tqdm
 
 from ssd.config import Coco
-from ssd.data.sources.unpack import file_names, pour, reading_zip
+from ssd.data.sources.unpack import file_names, pour, reading_zip, require_bounded
 from ssd.files import parse_json
+
+MOST_BYTES = 8 << 30
+"""Largest annotation file in a zip; it is unpacked in memory."""
 
 
 def copy_coco(coco: Coco, folder: Path, project: Path) -> None:
@@ -70,6 +73,7 @@ def read_annotations(path: Path, key: str) -> bytes:
             member = path.relative_to(parent).as_posix()
             with reading_zip(parent) as archive:
                 if member in archive.namelist():
+                    require_bounded([archive.getinfo(member)], parent, MOST_BYTES)
                     return archive.read(member)
             raise ValueError(
                 f"{key}: expected {member} in {parent}, got no such member; it has {_a_json_of(parent)}"

@@ -2,7 +2,7 @@
 
 `coco`: train.zip, val.zip (images, in any folder inside), train.json, val.json (COCO instances, as given).
 `voc`: tars of VOC devkits; layout.json names them, the image sets of train and val, and the rule for difficult objects.
-`archive`: the unpacked archive of MindSpore's SSD tutorial.
+`archive`: the unpacked archive of MindSpore's SSD tutorial; layout.json has the hashes of its files.
 """
 
 import re
@@ -15,7 +15,7 @@ from ssd.data.sources.local import copy_coco
 from ssd.data.sources.local_voc import copy_voc
 from ssd.data.sources.sample import draw_sample
 from ssd.data.sources.unpack import check_zip, file_names, unpack
-from ssd.files import write_json
+from ssd.files import sha256, write_json
 
 MINDRECORDS = "datasets/MindRecord_COCO"
 VAL_ANNOTATIONS = "datasets/annotations/instances_val2017.json"
@@ -38,7 +38,11 @@ def fill_raw(dataset: Dataset, folder: Path, project: Path, downloads: Path) -> 
         draw_sample(folder, dataset.sample.train_images, dataset.sample.val_images, dataset.sample.seed)
     elif dataset.source == "archive":
         _fill_from_archive(dataset.archive, folder, downloads)
-        layout = {"layout": "archive"}
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        layout = {
+            "layout": "archive",
+            "sha256": {path.relative_to(folder).as_posix(): sha256(path) for path in files},
+        }
     elif dataset.source == "voc":
         layout = {"layout": "voc", **copy_voc(dataset.voc, folder, project)}
     else:

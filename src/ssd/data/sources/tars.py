@@ -48,25 +48,38 @@ def tar_files(path: Path) -> dict[str, Stored]:
                 f"unpack it and name the folder"
             )
     files: dict[str, Stored] = {}
+    length = path.stat().st_size
     try:
         with tarfile.open(path, "r:") as archive:
             for member in archive:
+                if not 0 <= member.size <= length:  # below 0, tarfile would go round in circles
+                    raise _Refused(
+                        f"{path}: expected a whole tar file, got {member.name!r} with a size of {member.size} bytes"
+                    )
                 problem = _problem(member)
                 if problem:
-                    raise ValueError(
+                    raise _Refused(
                         f"{path}: {member.name!r}: expected plain files and folders inside the archive, got {problem}"
                     )
                 if member.isdir():
                     continue
                 tidy = str(PurePosixPath(member.name))
                 if tidy in files:
-                    raise ValueError(f"{path}: {tidy}: expected each name once, got it twice")
+                    raise _Refused(f"{path}: {tidy}: expected each name once, got it twice")
                 files[tidy] = Stored(f"{path}/{tidy}", path, member.offset_data, member.size)
             end = archive.offset
-    except (tarfile.TarError, EOFError, OverflowError, UnicodeError) as error:
-        raise ValueError(f"{path}: expected a whole tar file, got damage ({error})") from None
+    except _Refused:
+        raise
+    except (tarfile.TarError, EOFError, OverflowError, ValueError, MemoryError) as error:
+        # the latter two: headers whose size is below 0, or vast
+        damage = str(error) or type(error).__name__
+        raise ValueError(f"{path}: expected a whole tar file, got damage ({damage})") from None
     _require_end(path, end)
     return files
+
+
+class _Refused(ValueError):
+    """What is found here, to be told from what tarfile raises."""
 
 
 def _problem(member: tarfile.TarInfo) -> str | None:

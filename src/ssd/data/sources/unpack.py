@@ -119,7 +119,7 @@ def _harmless_zip(
         members = archive.infolist()
         for member in members:
             _require_harmless_member(member, path)
-        _require_bounded(members, path, max_bytes, max_members)
+        require_bounded(members, path, max_bytes, max_members)
         yield archive, _targets(members, path)
 
 
@@ -149,7 +149,14 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def _require_bounded(members: list[zipfile.ZipInfo], path: Path, max_bytes: int, max_members: int) -> None:
+def require_bounded(
+    members: list[zipfile.ZipInfo], path: Path, max_bytes: int, max_members: int = 100_000
+) -> None:
+    """Make sure that members of the zip at `path` unpack to no more than is allowed; parameters as of `unpack`.
+
+    Raises:
+        ValueError: too many bytes or members.
+    """
     size = path.stat().st_size
     limit = min(max_bytes, max(1 << 30, 100 * size))
     total = sum(member.file_size for member in members)
