@@ -23,7 +23,8 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(aside, path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None  # a full disk names no file
+        error.filename = error.filename or str(path)  # a full disk names no file
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

@@ -22,8 +22,6 @@ from ssd.model.detector import SSD
 from ssd.model.misfit import misfit
 
 FORMAT = 3
-WITHOUT_DIGEST = 2
-"""The format before, which had no digest; it is read, too."""
 ANCHORS = "anchors"
 UNUSED = "N/A"
 """Name of a label that no object has, as of the ids that COCO leaves out; torchvision's detectors have ten."""
@@ -163,7 +161,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     expected = _number_of_anchors(description)
     if anchors.shape != (expected, 4):
         raise ValueError(f"{path}: {ANCHORS}: expected [{expected}, 4], got {list(anchors.shape)}")
-    if expected_digest not in (None, got):
+    if got != expected_digest:
         raise ValueError(
             f"{path}: expected contents of sha256 {expected_digest}, got {got}: changed since they were written; "
             "train again"
@@ -171,8 +169,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, description, anchors, weights)
 
 
-def _read_told(path: Path, told: str | None) -> tuple[dict[str, Any], str | None]:
-    """The description as JSON has it, and the digest where the format has one."""
+def _read_told(path: Path, told: str | None) -> tuple[dict[str, Any], str]:
+    """The description as JSON has it, and the digest."""
     if told is None:
         raise ValueError(f"{path}: expected a checkpoint of this project, got another safetensors file")
     try:
@@ -181,11 +179,8 @@ def _read_told(path: Path, told: str | None) -> tuple[dict[str, Any], str | None
         raise ValueError(f"{path}: expected a description in JSON, got {error.msg}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists without end
         raise ValueError(f"{path}: expected a description in JSON, got one that cannot be read") from None
-    found = tree.pop("format", None) if isinstance(tree, dict) else None
-    if found not in (FORMAT, WITHOUT_DIGEST):
+    if not isinstance(tree, dict) or tree.pop("format", None) != FORMAT:
         raise ValueError(f"{path}: expected a checkpoint of format {FORMAT}, got another; train again")
-    if found == WITHOUT_DIGEST:
-        return tree, None
     expected = tree.pop("sha256", None)
     if not isinstance(expected, str):
         raise ValueError(f"{path}: sha256: expected text, got {expected!r:.200}")
