@@ -71,7 +71,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path, monkeypa
     path = tmp_path / "file.txt"
     path.write_text("old")
     monkeypatch.setattr(os, call, failing)
-    with pytest.raises(OSError, match="No space left on device: .*file.txt"):
+    with pytest.raises(OSError, match=r"No space left on device: .*file\.txt"):
         write_text(path, "new")
     assert path.read_text() == "old"
     assert names_in(tmp_path) == ["file.txt"]
