@@ -117,7 +117,7 @@ def test_the_page_goes_from_the_verdict_over_data_and_training_to_the_images():
         "2,310,452",
         "a note",
         "90.0% of 9",
-        "With anchors.sizes of 0.05, 0.125, 1.0,",
+        "an object. With anchors.sizes of 0.05, 0.125, 1.0,",
         "Loss by epoch",
         "Learning rate by epoch",
         "AP @[.50:.95]",
