@@ -200,6 +200,23 @@ def test_dvc_repro_goes_on(clone, trained, number: signal.Signals) -> None:
 
 
 @pytest.mark.slow
+def test_a_training_that_outlives_dvc_is_not_taken_twice(clone, trained) -> None:
+    project, lock = clone
+    forget_results(project)
+    process = start_to_state(project, 1, *DVC, "repro", "train")
+    process.kill()
+    process.communicate(timeout=PATIENCE)  # its stage has the pipe, too, and goes on to its end
+    wait_for_orphans(project)
+    assert len(states(project)) == 2
+    told = project.run(*DVC, "repro", "train")
+    assert f"going on after step {STEPS} of {STEPS}" in told.stdout + told.stderr
+    assert results(project.folder) == trained[1]
+    assert (project / "dvc.lock").read_bytes() == lock
+    assert states(project) == []
+    project.git("checkout", "--quiet", ".")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_dvc_exp_run_in_a_folder_of_its_own_goes_on(clone, trained, number: signal.Signals) -> None:
     project, lock = clone
