@@ -66,7 +66,7 @@ def main() -> None:
 
     compile_whole_cells()
     net = build_network(description)
-    initialise(net, rules.seed, params.loss.class_prior)
+    initialise(net, rules.seed, params.loss.class_prior, model.input)
     examples = partial(example_pixels, records, model.input_size, model.input, EXAMPLES)
     start_from_pretrained(net, pretrained, model.pretrained_sha256, model.input, examples)
     net.backbone.freeze(rules.freeze)

@@ -77,3 +77,14 @@ def test_a_prior_of_a_half_leaves_the_classes_without_bias() -> None:
     for head in net.class_heads.heads:
         assert (head.out.bias.asnumpy() == 0).all()
     assert np.abs(net.class_heads.heads[0].out.weight.asnumpy()).max() > 0
+
+
+def test_the_first_kernel_answers_images_of_0_to_255_as_it_does_images_of_deviation_one() -> None:
+    answers = []
+    for images, scale in (("imagenet_rgb", 1), ("caffe_bgr", 0.225 * 255)):
+        net = slim_network(3, False, "conv", 1)
+        initialise(net, 1, 0.01, images)
+        pixels = np.random.default_rng(0).standard_normal((1, 3, 16, 16)).astype(np.float32) * scale
+        answers.append(net.backbone.block1[0](Tensor(pixels)).asnumpy())
+    np.testing.assert_allclose(answers[0], answers[1], rtol=2e-3, atol=1e-4)
+    assert answers[0].std() > 0.3
