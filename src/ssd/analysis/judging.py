@@ -1,8 +1,8 @@
 """Every detection of an image with a verdict, and every object with the detection that found it, at IoU 0.5.
 
 Matching is COCO's: from the highest score down, each detection takes the object of its class that it overlaps most and
-that is still free. So what is found from some score on does not depend on what lies below it. All detections are judged,
-where COCO looks at the 100 surest of a class in an image.
+that is still free. So what is found from some score on does not depend on what lies below it. All are judged,
+where COCO looks at the 100 surest detections of a class in an image.
 """
 
 from collections.abc import Iterator, Sequence
