@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ssd.analysis.thresholds import Threshold
 from ssd.report.fields import Box, Value, read_table, read_tree
 
 SIZES = ("small", "medium", "large")
@@ -312,6 +313,20 @@ def read_precision(path: Path) -> tuple[Precision, ...]:
         )
         for row in read_table(path, "recall", "AP50", "AP75", "AP")
     )
+
+
+def read_thresholds(path: Path) -> tuple[Threshold, ...]:
+    """Precision, recall and F1 by the least score."""
+    thresholds = tuple(
+        Threshold(
+            row.number("threshold"),
+            row.number_or_none("precision"),
+            row.number_or_none("recall"),
+            row.number_or_none("f1"),
+        )
+        for row in read_table(path, "threshold", "precision", "recall", "f1")
+    )
+    return _some(thresholds, path)
 
 
 def read_classes(path: Path) -> dict[int, str]:
