@@ -25,6 +25,7 @@ OPTIONS = {
     }
 }
 EVALUATION = Path("metrics/evaluate.json")
+CLASSES = Path("metrics/per_class.csv")
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class Params:
 
 def main() -> None:
     """Read what the other stages found out, lay it out, write the page."""
-    write_page(Path("report"), of_head(EVALUATION))
+    write_page(Path("report"), of_head(EVALUATION, CLASSES))
 
 
 def compare(against: str) -> None:
     """Write the page beside another run, apart from DVC's outputs."""
-    write_page(Path("work/against"), of(against, EVALUATION))
+    write_page(Path("work/against"), of(against, EVALUATION, CLASSES))
     print("work/against/index.html")
 
 

@@ -259,7 +259,9 @@ def test_a_photo_that_cannot_be_read_is_named():
 
 def earlier(**changed: float | None) -> Earlier:
     """Another run, which differs from `results()` in these figures."""
-    return Earlier("the last committed run", "As it was", dict.fromkeys(inputs.FIGURES, 0.5) | changed)
+    return Earlier(
+        "the last committed run", "As it was", dict.fromkeys(inputs.FIGURES, 0.5) | changed, {"class1": 0.75}
+    )
 
 
 def test_the_verdict_stands_beside_that_of_another_run():
@@ -267,6 +269,13 @@ def test_the_verdict_stands_beside_that_of_another_run():
     assert "AP 0.500 +0.062 AP50 0.500 −0.125 over 9" in text
     assert "Against the last committed run: AP 0.438, AP50 0.625. As it was" in text
     assert "AP75 AP @.75 ±0.000 0.500" in text
+
+
+def test_the_ap_of_a_class_stands_beside_its_change_where_the_other_run_had_the_class():
+    rows = table_rows(page(dataclasses.replace(results(classes=2), earlier=earlier(AP=0.25))))
+    assert rows[0][:4] == ["Class", "", "AP", "±"]
+    assert sorted(row[3] for row in rows[1:]) == ["", "−0.250"]
+    assert {len(row) for row in rows} == {9}
 
 
 def test_a_run_of_the_same_figures_is_not_compared():

@@ -34,7 +34,7 @@ def test_a_change_has_a_sign_and_a_direction_unless_it_cannot_be_seen(
 
 
 def test_another_run_is_told_by_its_name_and_two_figures():
-    earlier = Earlier("v1, commit 0123abcd of 2026-01-02", "", {"AP": 0.5, "AP50": None})
+    earlier = Earlier("v1, commit 0123abcd of 2026-01-02", "", {"AP": 0.5, "AP50": None}, {})
     assert words.compared(earlier) == "Against v1, commit 0123abcd of 2026-01-02: AP 0.500, AP50 –."
 
 

@@ -154,7 +154,9 @@ def test_a_comparison_with_a_revision_or_a_folder_is_written_beside(committed: P
 
 
 def test_a_run_that_does_not_exist_is_named(committed: Path):
-    sentence = "^second: expected a folder or a revision of Git with metrics/evaluate.json, got neither$"
+    sentence = (
+        "^second: expected a folder, a revision of Git or an experiment with metrics/evaluate.json, got none$"
+    )
     with pytest.raises(ValueError, match=sentence):
         report.compare("second")
 
