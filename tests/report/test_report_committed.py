@@ -122,7 +122,7 @@ def test_an_experiment_of_dvc_is_found_by_its_name(repository: Path):
     found = of("fast", PATH, CLASSES)
     assert found.figures == {"AP": 0.875}
     assert found.name.startswith("fast, commit ")
-    assert found.subject == "An experiment"
+    assert found.subject == ""
 
 
 def test_another_run_is_a_revision_or_a_folder(repository: Path, tmp_path_factory):

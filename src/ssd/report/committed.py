@@ -9,7 +9,7 @@ import csv
 import io
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ssd.files import parse_json
@@ -77,6 +77,7 @@ def of(run: str, evaluation: Path, classes: Path) -> Earlier:
         told = _git("for-each-ref", "--sort=-committerdate", "--format=%(objectname)", f"refs/exps/*/*/{run}")
         commit = (told or b"").decode("ascii").partition("\n")[0]
         found = _of_commit(commit, evaluation, classes, run) if commit else None
+        found = found and replace(found, subject="")  # DVC's own words
     if found is None:
         raise ValueError(
             f"{run}: expected a folder, a revision of Git or an experiment with {evaluation}, got none"
