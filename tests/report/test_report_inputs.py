@@ -218,3 +218,14 @@ def test_a_damaged_table_of_thresholds_is_named(tmp_path: Path, text: str, sente
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=f"^{path}: {sentence}$"):
         inputs.read_thresholds(path)
+
+
+def test_a_category_id_that_no_array_can_hold_is_named(tmp_path: Path):
+    path = written(tmp_path, [{"category_id": 10**18, "name": "dog"}])
+    with pytest.raises(
+        ValueError, match=rf"^{path}: \[0\].category_id: expected a whole number of at most 18 digits"
+    ):
+        inputs.read_classes(path)
+    assert inputs.read_classes(written(tmp_path, [{"category_id": 10**18 - 1, "name": "dog"}])) == {
+        10**18 - 1: "dog"
+    }

@@ -42,3 +42,9 @@ def test_missed_are_those_at_which_no_wrong_class_and_no_loose_box_lies():
 def test_without_objects_nothing_can_be_mended():
     assert mistakes(([], [Detection(CAT, SQUARE, 0.9)])).mended == {}
     assert mistakes().false == 0
+
+
+def test_boxes_without_measure_are_errors_like_others():
+    wild = [Detection(DOG, (-1e300, 0.0, 1e301, 1e301), 0.9), Detection(DOG, (5.0, 5.0, -9.0, -9.0), 0.8)]
+    found = mistakes(([Object(DOG, SQUARE, False), Object(CAT, (0.0, 0.0, 0.0, 0.0), False)], wild))
+    assert (found.false, found.unfound) == (2, 2)

@@ -331,7 +331,7 @@ def read_thresholds(path: Path) -> tuple[Threshold, ...]:
 
 def read_classes(path: Path) -> dict[int, str]:
     """The class names by category id, in the order of the class list."""
-    return {row["category_id"].whole(): row["name"].text() for row in read_tree(path)}
+    return {row["category_id"].identifier(): row["name"].text() for row in read_tree(path)}
 
 
 def read_images(path: Path, classes: dict[int, str]) -> tuple[Image, ...]:
