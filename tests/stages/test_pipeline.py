@@ -229,6 +229,7 @@ def test_another_title_runs_report_only(project):
     [
         ("src/ssd/model/loss.py", {"train"}),
         ("src/ssd/report/words.py", {"report"}),
+        ("src/ssd/analysis/judging.py", {"evaluate", "report"}),
         ("src/ssd/geometry/nms.py", {"evaluate"}),
         ("src/ssd/data/sources/sample.py", {"download"}),
         ("stages/anchors.py", {"anchors"}),
