@@ -327,6 +327,29 @@ def test_batches_of_one_image_are_taken_where_no_batch_norm_is(folder, heads, ba
             load_text(text)
 
 
+@pytest.mark.parametrize(
+    ("processes", "batch_size", "expected"),
+    [
+        (2, 8, None),
+        (3, 8, "train.batch_size: expected a multiple of processes (3), got 8"),
+        (
+            8,
+            8,
+            "train.batch_size: expected at least 2 a process with batch norm, which separable heads have too",
+        ),
+    ],
+)
+def test_processes_share_a_batch_equally(folder, processes, batch_size, expected):
+    text = TEXT.replace("  processes: 1 ", f"  processes: {processes} ")
+    assert text.count(f"  batch_size: {batch_size}\n  optimizer") == 1
+    if expected is None:
+        assert load_text(text).train.processes == processes
+    else:
+        with pytest.raises(ValueError) as caught:
+            load_text(text)
+        assert str(caught.value).startswith(f"params.yaml: {expected}")
+
+
 @pytest.mark.parametrize(("width", "batch_norm"), [("0.25", "false"), ("1.0", "true"), ("1.0", "false")])
 def test_vgg16s_weights_are_taken_for_its_full_width_without_batch_norm(folder, width, batch_norm):
     text = (
