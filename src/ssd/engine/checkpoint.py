@@ -15,7 +15,7 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from ssd.config import Anchors, Model, from_tree
-from ssd.files import write_bytes
+from ssd.files import parse_json, write_bytes
 from ssd.geometry.anchors import anchors_per_cell, make_anchors, map_sizes
 from ssd.geometry.feature_maps import require_map_cells
 from ssd.model.detector import SSD
@@ -173,12 +173,7 @@ def _read_told(path: Path, told: str | None) -> tuple[dict[str, Any], str]:
     """The description as JSON has it, and the digest."""
     if told is None:
         raise ValueError(f"{path}: expected a checkpoint of this project, got another safetensors file")
-    try:
-        tree = json.loads(told)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: expected a description in JSON, got {error.msg}") from None
-    except (ValueError, RecursionError):  # a number of thousands of digits, or lists in lists without end
-        raise ValueError(f"{path}: expected a description in JSON, got one that cannot be read") from None
+    tree = parse_json(told.encode(), f"{path}: description")
     if not isinstance(tree, dict) or tree.pop("format", None) != FORMAT:
         raise ValueError(f"{path}: expected a checkpoint of format {FORMAT}, got another; train again")
     expected = tree.pop("sha256", None)

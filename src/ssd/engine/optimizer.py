@@ -38,15 +38,17 @@ def make_optimizer(
         weight_decay: added to the gradient, so many times the weight; of kernels alone.
         bias_lr_factor: the biases' rate is so many times the others' (Caffe's 2; the shifts of norms are no biases).
     """
-    kernels = [parameter for parameter in net.trainable_params() if parameter.ndim > 1]
-    others = [parameter for parameter in net.trainable_params() if parameter.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if bias_lr_factor != 1:
-        biases = [parameter for parameter in others if _is_bias(parameter)]
-        groups[1]["params"] = [parameter for parameter in others if not _is_bias(parameter)]
-        groups.append({"params": biases, "weight_decay": 0.0, "lr": (rates * bias_lr_factor).tolist()})
+    parameters = net.trainable_params()
+    kernels = [each for each in parameters if each.ndim > 1]
+    biases = [each for each in parameters if _is_bias(each) and bias_lr_factor != 1]
+    rest = [each for each in parameters if each.ndim <= 1 and (bias_lr_factor == 1 or not _is_bias(each))]
+    groups = [
+        {"params": kernels, "weight_decay": weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+        {"params": biases, "weight_decay": 0.0, "lr": (rates * bias_lr_factor).tolist()},
+    ]
     groups = [group for group in groups if group["params"]]  # MindSpore takes no empty one
-    groups.append({"order_params": net.trainable_params()})
+    groups.append({"order_params": parameters})
     if kind == "adam":
         return nn.Adam(groups, learning_rate=rates.tolist(), beta1=momentum, beta2=ADAM_BETA2)
     return nn.Momentum(groups, learning_rate=rates.tolist(), momentum=momentum)
