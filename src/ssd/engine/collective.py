@@ -57,8 +57,8 @@ class MeanOfProcesses(nn.Cell):
     def construct(self) -> None:
         """Set the parameters."""
         sums = self.sum(*self.parameters)
-        for parameter, total in zip(self.parameters, sums, strict=True):
-            ops.assign(parameter, total / self.count)
+        for index in range(len(sums)):  # a graph's zip knows no strict
+            ops.assign(self.parameters[index], sums[index] / self.count)
 
 
 def require_same_step(step: int, processes: Processes) -> None:
