@@ -21,7 +21,8 @@ BELOW = {
     "model": {"geometry", "config", "files", "runtime"},
     "engine": {"data", "model", "geometry", "config", "files", "runtime"},
     "report": {"data", "geometry", "config", "files"},
-    "__main__": {"engine", "data"},
+    "detect": {"engine", "report", "data", "geometry", "config", "files", "runtime"},
+    "__main__": {"detect", "engine", "data"},
 }
 
 
