@@ -87,6 +87,14 @@ def _add_detect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="N",
         help="at most so many in a picture (default: %(default)s)",
     )
+    detect.add_argument(
+        "--batch-size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="pictures that go through the network together; for machines of many processors: on two, larger "
+        "ones are no faster (default: %(default)s)",
+    )
     detect.set_defaults(run=_detect)
 
 
@@ -111,17 +119,16 @@ def _detect(given: argparse.Namespace) -> None:
     jobs = gather(given.inputs, given.out)
 
     from ssd.detect.detector import Detector
-    from ssd.detect.run import batch_size_for, detect_files
+    from ssd.detect.run import detect_files
 
-    batch_size = batch_size_for(jobs)
     detector = Detector.load(
         given.model,
         min_score=given.min_score,
         nms_iou=given.nms_iou,
         max_detections=given.max_detections,
-        batch_size=batch_size,
+        batch_size=given.batch_size,
     )
-    outcome = detect_files(detector, jobs, given.out, batch_size)
+    outcome = detect_files(detector, jobs, given.out, given.batch_size)
     for fault in outcome.faults:
         print(fault, file=sys.stderr)
     if outcome.results.images:

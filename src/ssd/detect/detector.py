@@ -7,6 +7,7 @@ recipes/ whose network it is, up to the number of detections, which is 100 for a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 
@@ -80,7 +81,8 @@ class Detector:
             min_score: detections score above this.
             nms_iou: of two boxes of a class that overlap more, the better stays; None: as the network's recipe has it.
             max_detections: at most so many in a picture.
-            batch_size: pictures that go through the network together.
+            batch_size: pictures that go through the network together. A batch that is not full takes as long as
+                one that is; another size can change the last digit of a result.
 
         Raises:
             ValueError: no such file, damaged, or not one of ours; a number out of its range.
@@ -105,7 +107,7 @@ class Detector:
         return found
 
     def detect_all(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """What is in each of several pictures; the same as one by one, and faster with a larger batch.
+        """What is in each of several pictures; of each the same as without the others.
 
         Args:
             images: each [H, W, 3] uint8 RGB, of any size.
@@ -154,24 +156,33 @@ def rules_for(
 ) -> Evaluate:
     """The rules of selection for a network; IoU of NMS and cutting at the border as its recipe has them.
 
-    The tutorial's networks, whose scores are sigmoids, have 0.6, all others 0.45. Only Caffe's, which normalise
-    conv4_3 and leave the anchors as they are, do not cut boxes.
+    The tutorial's networks, whose scores are sigmoids, have 0.6, all others 0.45. The paper's, which normalise
+    conv4_3, do not cut boxes, save torchvision's, which are known by anchors that are held to the image's size.
 
     Raises:
         ValueError: a number out of its range.
     """
     if nms_iou is None:
         nms_iou = 0.6 if description.scores == "sigmoid" else 0.45
-    of_caffe = description.model.l2_norm and description.anchors.clip == "none"
-    tree = {
+    cut = not description.model.l2_norm or description.anchors.clip == "size"
+    named = {
         "batch_size": batch_size,
         "min_score": min_score,
-        "candidates_per_class": CANDIDATES_PER_CLASS,
-        "clip": not of_caffe,
         "nms_iou": nms_iou,
-        "detections_per_image": max_detections,
+        "max_detections": max_detections,
     }
-    return from_tree(Evaluate, tree, "detect")
+    kinds = get_type_hints(Evaluate, include_extras=True)
+    kinds["max_detections"] = kinds["detections_per_image"]
+    for name, value in named.items():
+        from_tree(kinds[name], value, name)
+    return Evaluate(
+        batch_size=batch_size,
+        min_score=min_score,
+        candidates_per_class=CANDIDATES_PER_CLASS,
+        clip=cut,
+        nms_iou=nms_iou,
+        detections_per_image=max_detections,
+    )
 
 
 def _require_picture(image: np.ndarray) -> None:

@@ -15,7 +15,9 @@ _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 95]
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """The picture as one looks at it, turned as its EXIF orientation says, [H, W, 3] uint8 RGB.
+    """The picture as one looks at it, [H, W, 3] uint8 RGB.
+
+    JPEG and PNG are turned as their EXIF orientation says; OpenCV does not know that of WebP.
 
     Raises:
         ValueError: no such file, or not a picture that OpenCV can read.

@@ -16,9 +16,6 @@ from ssd.detect.pictures import read_picture, write_picture
 from ssd.detect.results import DETECTIONS, IMAGES, Results
 from ssd.detect.videos import Video, writing_video
 
-BATCH = 4
-"""Pictures or frames that go through the network together."""
-
 Thing = TypeVar("Thing")
 
 
@@ -44,26 +41,21 @@ class Outcome:
         if self.videos:
             parts.append(f"{_counted(self.videos, 'video')} of {_counted(frames, 'frame')}")
         found = _counted(self.results.detections, "detection")
-        return f"{out}: drew {' and '.join(parts)}; {found} in {DETECTIONS}, {IMAGES} says of which files"
+        return f"{out}: drew {' and '.join(parts)}; {found} in {DETECTIONS}, their files in {IMAGES}"
 
 
 def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def batch_size_for(jobs: Jobs) -> int:
-    """As many as there are, up to `BATCH`: a batch that is not full takes as long as one that is."""
-    return BATCH if jobs.videos else min(BATCH, len(jobs.pictures))
-
-
 def detect_files(detector: Detector, jobs: Jobs, out: Path, batch_size: int) -> Outcome:
     """Detect on every picture and video, draw them, and write the results; a picture that is none is passed over.
 
     Args:
-        detector: for batches of this size.
+        detector: finds the objects.
         jobs: as `gather` gives them.
         out: the folder for the results.
-        batch_size: pictures that are in memory together.
+        batch_size: pictures that are in memory together; the detector's.
 
     Raises:
         ValueError: a video that cannot be read; or nothing that can be, and then nothing was written.

@@ -28,6 +28,8 @@ class Video:
         Raises:
             ValueError: not a video, one without frames, or one that does not say how fast it is.
         """
+        # What is wrong with a file is told here; FFmpeg's own lines have no file name.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         self._path = path
         self._capture = cv2.VideoCapture(str(path))
         some, self._first = self._capture.read()
