@@ -22,7 +22,7 @@ BELOW = {
     "engine": {"data", "model", "geometry", "config", "files", "runtime"},
     "report": {"data", "geometry", "config", "files"},
     "detect": {"engine", "report", "data", "geometry", "config", "files", "runtime"},
-    "__main__": {"detect", "engine", "data"},
+    "__main__": {"detect", "engine", "data", "runtime"},
 }
 
 

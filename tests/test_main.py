@@ -157,12 +157,20 @@ def test_a_missing_picture_is_told_of_without_importing_mindspore(tmp_path: Path
     assert "mindspore" not in imported_by(done)
 
 
-def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch, picture: Path) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("ssd.detect.inputs.gather", interrupt)
-    assert refusal(picture) == 130
+def test_ctrl_c_ends_it_in_one_word(picture: Path) -> None:
+    code = (
+        "import os, signal, ssd.detect.inputs, ssd.__main__;"
+        "ssd.detect.inputs.gather = lambda *_: os.kill(os.getpid(), signal.SIGINT);"
+        "ssd.__main__.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "detect", str(picture)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
 def test_the_console_script_is_this() -> None:

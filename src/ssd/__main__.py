@@ -4,19 +4,22 @@ import argparse
 import sys
 from pathlib import Path
 
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+from ssd.runtime import leave_when_stopped
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a subcommand; bad input ends it with one sentence on stderr and exit code 1."""
+    """Run a subcommand; bad input ends it with one sentence on stderr and exit code 1.
+
+    Args:
+        arguments: None: those of the command line; then Ctrl-C ends the process at once.
+    """
     given = _parser().parse_args(arguments)
+    if arguments is None:
+        leave_when_stopped()
     try:
         given.run(given)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(STOPPED)
 
 
 def _parser() -> argparse.ArgumentParser:
