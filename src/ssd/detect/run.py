@@ -1,7 +1,6 @@
 """Detection from files to files: pictures and videos drawn, results in COCO's form."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -58,22 +57,21 @@ def detect_files(detector: Detector, jobs: Jobs, out: Path, batch_size: int) -> 
         batch_size: pictures that are in memory together; the detector's.
 
     Raises:
-        ValueError: a video that cannot be read; or nothing that can be, and then nothing was written.
+        ValueError: a video that cannot be read, before any work; or one whose frames change their size.
         OSError: a file cannot be written.
     """
     results, faults = Results(detector.classes), []
-    with ExitStack() as stack:
-        # A video that is none is told of before any work.
-        videos = [(job, stack.enter_context(Video(job.source))) for job in jobs.videos]
-        with tqdm(jobs.pictures, "detect", unit="image", disable=None if jobs.pictures else True) as bar:
-            for batch in _batches(bar, batch_size):
-                faults += _detect_pictures(detector, batch, results)
-        drawn = results.images
-        for job, video in videos:
-            _detect_video(detector, job, video, results, batch_size)
+    for job in jobs.videos:  # one that is none is told of before any work
+        Video(job.source).close()
+    with tqdm(jobs.pictures, "detect", unit="image", disable=None if jobs.pictures else True) as bar:
+        for batch in _batches(bar, batch_size):
+            faults += _detect_pictures(detector, batch, results)
+    drawn = results.images
+    for job in jobs.videos:
+        _detect_video(detector, job, results, batch_size)
     if results.images:
         results.write(out)
-    return Outcome(results, drawn, len(videos), tuple(faults))
+    return Outcome(results, drawn, len(jobs.videos), tuple(faults))
 
 
 def _detect_pictures(detector: Detector, jobs: list[Job], results: Results) -> list[str]:
@@ -96,9 +94,10 @@ def _detect_pictures(detector: Detector, jobs: list[Job], results: Results) -> l
     return faults
 
 
-def _detect_video(detector: Detector, job: Job, video: Video, results: Results, batch_size: int) -> None:
+def _detect_video(detector: Detector, job: Job, results: Results, batch_size: int) -> None:
     number = 0
     with (
+        Video(job.source) as video,
         writing_video(job.out, video.frames_per_second, video.size) as file,
         tqdm(video.frames(), job.source.name, video.length, unit="frame", disable=None) as bar,
     ):

@@ -52,6 +52,10 @@ class Video:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading."""
         self._capture.release()
 
     def frames(self) -> Iterator[np.ndarray]:
