@@ -1,7 +1,7 @@
 """Stage evaluate: detect on every validation image and measure.
 
 Reads params.yaml (evaluate), data/records and models/ssd.safetensors; writes data/detections.json,
-metrics/evaluate.json, metrics/per_class.csv and metrics/pr.csv.
+metrics/evaluate.json, metrics/per_class.csv, metrics/pr.csv, metrics/thresholds.csv and metrics/confusion.csv.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ssd.analysis.tables import write_tables
 from ssd.config import Evaluate, load_params
 from ssd.data.dataset import EvaluationSample, evaluation_batches
 from ssd.data.records import load_ground_truth, open_records
@@ -60,6 +61,7 @@ def main() -> None:
         len(records),
         len(detections),
     )
+    write_tables(Path("metrics"), ground_truth, detections)
 
 
 if __name__ == "__main__":

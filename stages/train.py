@@ -10,15 +10,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from ssd.config import Anchors, Augment, Loss, Model, Targets, Train, load_params
 from ssd.data.dataset import TrainingData, TrainingSample, example_pixels
-from ssd.data.records import MANIFEST, load_classes, open_records
+from ssd.data.records import MANIFEST, Records, load_classes, open_records
 from ssd.engine.checkpoint import Description, build_network, load_anchors, require_recipe, save_checkpoint
+from ssd.engine.collective import sum_of
 from ssd.engine.dropout import keep_masks
 from ssd.engine.fingerprint import fingerprint, made_by
 from ssd.engine.history import write_history
 from ssd.engine.optimizer import make_optimizer
-from ssd.engine.resume import run
+from ssd.engine.processes import Processes, in_processes
+from ssd.engine.resume import follow, run
 from ssd.engine.schedule import learning_rates, steps_in
 from ssd.engine.state import remove_states
 from ssd.engine.training import Training
@@ -46,23 +50,70 @@ class Params:
 
 
 def main() -> None:
-    """Train, telling the losses of each epoch, and write the checkpoint."""
+    """Train, telling the losses of each epoch, and write the checkpoint; in as many processes as params.yaml says."""
     params = load_params("params.yaml", Params)
-    model, targets, rules = params.model, params.targets, params.train
+    in_processes(params.train.processes, partial(train, params))
+
+
+def train(params: Params, processes: Processes) -> None:
+    """Train in this process, one of so many; the first one writes."""
+    rules = replace(params.train, processes=processes.count)
     records = open_records(RECORDS, "train")
-    classes = load_classes(RECORDS)
     anchors = load_anchors(ANCHORS)
-    require_recipe(anchors, params.anchors, model.input_size, ANCHORS)
-    description = Description(
-        model=model,
+    require_recipe(anchors, params.anchors, params.model.input_size, ANCHORS)
+    description = describe(params)
+    pretrained = project() / params.model.pretrained if params.model.pretrained else None
+
+    training = prepare(params, processes, records, anchors, description, pretrained)
+    net = training.net
+    inputs = [RECORDS / MANIFEST, ANCHORS] + ([pretrained] if pretrained else [])
+    recipe = fingerprint(replace(params, train=replace(rules, workers=1, checkpoint_every=1)), inputs)
+    folder = project() / "work" / "train" / recipe[:16]
+    if not processes.is_first:
+        follow(training, folder)
+        return
+    parent = os.getppid()
+    with locked_folder(folder):
+        for history in run(training, folder, rules.checkpoint_every):
+            write_history(
+                Path("metrics/train.csv"),
+                Path("metrics/train.json"),
+                history,
+                training.steps_per_epoch,
+                sum(parameter.size for parameter in net.trainable_params()),
+                made_by(processes.count),
+            )
+        save_checkpoint(Path("models/ssd.safetensors"), net, anchors, description)
+        if os.getppid() == parent:  # else DVC is gone and did not see the end: it will ask again
+            remove_states(folder)
+
+
+def describe(params: Params) -> Description:
+    """What the checkpoint says of its network."""
+    classes = load_classes(RECORDS)
+    return Description(
+        model=params.model,
         anchors=params.anchors,
-        variances=targets.variances,
+        variances=params.targets.variances,
         class_names=tuple(each.name for each in classes),
         category_ids=tuple(each.category_id for each in classes),
         scores=params.loss.scores,
     )
+
+
+def prepare(
+    params: Params,
+    processes: Processes,
+    records: Records,
+    anchors: np.ndarray,
+    description: Description,
+    pretrained: Path | None,
+) -> Training:
+    """The training before its first step."""
+    model, targets, rules = params.model, params.targets, params.train
+    share = processes.share(rules.batch_size)
     steps = steps_in(len(records), rules.batch_size)
-    pretrained = project() / model.pretrained if model.pretrained else None
+    rates = learning_rates(rules, steps)
 
     compile_whole_cells()
     net = build_network(description)
@@ -70,7 +121,6 @@ def main() -> None:
     examples = partial(example_pixels, records, model.input_size, model.input, EXAMPLES)
     start_from_pretrained(net, pretrained, model.pretrained_sha256, model.input, examples)
     net.backbone.freeze(rules.freeze)
-    rates = learning_rates(rules, steps)
     sample = TrainingSample(
         anchors,
         model.input_size,
@@ -81,29 +131,17 @@ def main() -> None:
         rules.seed,
         epoch=1,
     )
-    training = Training(
+    return Training(
         net,
-        make_loss(params.loss),
+        make_loss(params.loss, sum_of(processes)),
         make_optimizer(net, rules.optimizer, rates, rules.momentum, rules.weight_decay, rules.bias_lr_factor),
-        TrainingData(records, sample, rules.batch_size, rules.workers),
+        TrainingData(records, sample, rules.batch_size, rules.workers, share),
         rates,
         rules.epochs,
-        partial(keep_masks, net.mask_shape(rules.batch_size), model.dropout, rules.seed),
+        partial(keep_masks, net.mask_shape(rules.batch_size), model.dropout, rules.seed, share=share),
         rules.clip_norm,
+        processes,
     )
-    parameters = sum(parameter.size for parameter in net.trainable_params())
-
-    inputs = [RECORDS / MANIFEST, ANCHORS] + ([pretrained] if pretrained else [])
-    recipe = fingerprint(replace(params, train=replace(rules, workers=1, checkpoint_every=1)), inputs)
-    parent = os.getppid()
-    with locked_folder(project() / "work" / "train" / recipe[:16]) as folder:
-        for history in run(training, folder, rules.checkpoint_every):
-            write_history(
-                Path("metrics/train.csv"), Path("metrics/train.json"), history, steps, parameters, made_by()
-            )
-        save_checkpoint(Path("models/ssd.safetensors"), net, anchors, description)
-        if os.getppid() == parent:  # else DVC is gone and did not see the end: it will ask again
-            remove_states(folder)
 
 
 if __name__ == "__main__":

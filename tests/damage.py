@@ -339,6 +339,7 @@ def _write_rest() -> None:
     """What train and evaluate leave behind, of a network that learnt nothing and detections that know everything."""
     from small_detector import ANCHORS, DESCRIPTION
 
+    from ssd.analysis.tables import write_tables
     from ssd.data.records import load_ground_truth, open_records
     from ssd.engine.checkpoint import build_network, save_checkpoint
     from ssd.engine.evaluation import evaluate, write_evaluation
@@ -365,6 +366,7 @@ def _write_rest() -> None:
     write_evaluation(
         Path("metrics"), evaluate(truth, detections), evaluate_voc(truth, detections), images, len(detections)
     )
+    write_tables(Path("metrics"), truth, detections)
     history = [EpochLosses(number, 0.1, 3.0 / number, 1.0, 2.0) for number in (1, 2, 3)]
     write_history(Path("metrics/train.csv"), Path("metrics/train.json"), history, 10, 1000, "a test")
 

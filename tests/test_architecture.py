@@ -20,7 +20,8 @@ BELOW = {
     "data": {"geometry", "config", "files", "runtime"},
     "model": {"geometry", "config", "files", "runtime"},
     "engine": {"data", "model", "geometry", "config", "files", "runtime"},
-    "report": {"data", "geometry", "config", "files"},
+    "analysis": {"data", "geometry", "config", "files"},
+    "report": {"analysis", "data", "geometry", "config", "files"},
     "detect": {"engine", "report", "data", "geometry", "config", "files", "runtime"},
     "__main__": {"detect", "engine", "data", "runtime"},
 }

@@ -132,7 +132,8 @@ def test_an_unknown_key_is_named_with_the_known_ones(folder):
     assert sentence_of("  epochs: 7\n", "  epoch: 7\n") == (
         "params.yaml: train: unknown key epoch; known: batch_size, bias_lr_factor, checkpoint_every, "
         "clip_norm, epochs, freeze, lr_end, lr_factor, "
-        "lr_max, lr_start, milestones, momentum, optimizer, schedule, seed, warmup_epochs, weight_decay, workers"
+        "lr_max, lr_start, milestones, momentum, optimizer, processes, schedule, seed, warmup_epochs, "
+        "weight_decay, workers"
     )
 
 
@@ -257,6 +258,7 @@ OUT_OF_RANGE = [
     ("bias_lr_factor: 1.0", "bias_lr_factor: 0", "train.bias_lr_factor: expected a number > 0, got 0.0"),
     ("  epochs: 7\n", "  epochs: 0\n", "train.epochs: expected a whole number >= 1, got 0"),
     ("  workers: 1\n", "  workers: -1\n", "train.workers: expected a whole number >= 1, got -1"),
+    ("  processes: 1 ", "  processes: 0 ", "train.processes: expected a whole number >= 1, got 0"),
     ("train:\n  seed: 1\n", "train:\n  seed: -1\n", "train.seed: expected a whole number >= 0, got -1"),
     ("iou_threshold: 0.5", "iou_threshold: 0", "targets.iou_threshold: expected a number > 0 and <= 1, got 0.0"),
     ("mirror: 0.5", "mirror: 1.01", "augment.mirror: expected a number >= 0 and <= 1, got 1.01"),

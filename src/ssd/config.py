@@ -298,6 +298,7 @@ class Train:
     beta 1 where the optimizer is adam. `bias_lr_factor` multiplies the rate of biases. `clip_norm`: a gradient whose
     norm over all weights is larger is scaled down to it; may be empty. `freeze`: so many of VGG16's blocks, the
     first, keep their weights. `checkpoint_every`: steps between two states that an interrupted run goes on from.
+    `processes` share every batch among them.
     """
 
     seed: Count
@@ -317,9 +318,14 @@ class Train:
     clip_norm: Annotated[float | None, Above(0)]
     freeze: Annotated[int, AtLeast(0), AtMost(5)]
     workers: Positive
+    processes: Positive
     checkpoint_every: Positive
 
     def __post_init__(self) -> None:
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"batch_size: expected a multiple of processes ({self.processes}), got {self.batch_size}"
+            )
         if self.warmup_epochs > self.epochs:
             raise ValueError(
                 f"warmup_epochs: expected at most epochs ({self.epochs}), got {self.warmup_epochs:g}"
@@ -370,10 +376,12 @@ class Params:
     report: Report
 
     def __post_init__(self) -> None:
-        if self.train.batch_size == 1 and (self.model.batch_norm or self.model.heads == "separable"):
+        train, has_norm = self.train, self.model.batch_norm or self.model.heads == "separable"
+        if train.batch_size == train.processes and has_norm:
+            a_process = " a process" if train.processes > 1 else ""
             raise ValueError(
-                "train.batch_size: expected at least 2 with batch norm, which separable heads have too: "
-                "it would see a single cell of the smallest map; got 1"
+                f"train.batch_size: expected at least 2{a_process} with batch norm, which separable heads have "
+                f"too: it would see a single cell of the smallest map; got {train.batch_size}"
             )
         if self.train.freeze and self.model.batch_norm:
             raise ValueError(

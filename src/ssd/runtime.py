@@ -20,6 +20,16 @@ def prepare_mindspore() -> None:
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Threads of each kernel: one a processor, which the processes of a training share (on one machine)."""
+    return max(1, processors() // int(os.environ.get("MS_WORKER_NUM", "1")))
+
+
 @cache
 def compile_whole_cells() -> None:
     """Have MindSpore compile a cell that is called, and run it on all processors; before the first operation.
@@ -33,7 +43,7 @@ def compile_whole_cells() -> None:
     import mindspore as ms
 
     ms.set_context(mode=ms.GRAPH_MODE)
-    ms.device_context.cpu.op_tuning.threads_num(os.cpu_count() or 1)
+    ms.device_context.cpu.op_tuning.threads_num(threads())
 
 
 def leave_when_stopped() -> None:

@@ -70,7 +70,11 @@ def test_code_of_others_does_not_matter(inputs: list[Path], monkeypatch: pytest.
     assert fingerprint(PARAMS, inputs) == before
 
 
-def test_a_run_tells_its_versions_and_processor() -> None:
-    told = made_by()
+def test_a_run_tells_its_versions_its_processor_and_how_it_used_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ssd.runtime.processors", lambda: 6)
+    assert made_by(1).endswith("processes 1, threads 6")
+    monkeypatch.setenv("MS_WORKER_NUM", "2")
+    told = made_by(2)
+    assert told.endswith("processes 2, threads 3")
     assert all(f"{name} {versions()[name]}" in told for name in PACKAGES)
     assert "processor with " in told

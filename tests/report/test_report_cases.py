@@ -79,6 +79,27 @@ def test_an_image_without_objects_counts_one_until_something_is_found_in_it():
     assert judge(image_with(), [Detection(DOG, SQUARE, 0.9)], 0.5).f1 == 0
 
 
+def test_each_error_has_its_kind_or_reason():
+    image = image_with(Object(DOG, SQUARE, False), Object(CAT, (50.0, 50.0, 20.0, 20.0), False))
+    found = [Detection(DOG, SQUARE, 0.9), Detection(DOG, SQUARE, 0.8), Detection(CAT, (50, 50, 20, 20), 0.2)]
+    case = judge(image, found, 0.5)
+    assert case.kinds == (None, "duplicate")
+    assert case.reasons == (None, "score")
+    assert (case.missed, case.false, case.errors) == (1, 1, 2)
+
+
+def test_the_worst_have_the_most_errors_and_none_is_without():
+    # errors: 2 of 2 missed, 3 of 9 missed, none, none
+    cases = [case_of(1, 2, 0), case_of(2, 9, 6), case_of(3, 1, 1), case_of(4, 1, 1), case_of(5, 5, 4)]
+    choice = choose(cases, 5, np.random.default_rng(0))
+    assert [case.image.id for case in choice.best] == [3, 4]
+    assert [case.image.id for case in choice.worst] == [2, 1]
+    faultless = [case_of(image_id, 1, 1) for image_id in range(6)]
+    choice = choose(faultless, 6, np.random.default_rng(0))
+    assert choice.worst == ()
+    assert len(choice.best + choice.between) == 6
+
+
 def test_the_best_the_worst_and_the_others_are_a_third_each_and_ties_go_to_the_lower_id():
     cases = [case_of(image_id, 2, found) for image_id, found in enumerate([2, 0, 1, 2, 0, 1, 2, 0, 1])]
     choice = choose(cases, 6, np.random.default_rng(0))

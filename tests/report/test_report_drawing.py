@@ -52,7 +52,7 @@ def test_each_box_is_drawn_as_what_became_of_it():
     kinds = [outline.kind for outline in picture.outlines]
     assert kinds == ["truth", "missed", "crowd", "right", "false", "ignored"]
     assert [label.text for label in picture.labels] == ["cat 0.90", "× cat 0.80", "dog 0.70", "dog"]
-    assert picture.outlines[1].title == "missed: dog"
+    assert picture.outlines[1].title == "missed (nothing): dog"
 
 
 def test_a_class_has_its_colour_everywhere():

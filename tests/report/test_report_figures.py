@@ -75,3 +75,12 @@ def test_ticks_are_written_with_as_many_decimals_as_they_need(top: float, texts:
     assert chart is not None
     assert [tick.text for tick in chart.y_ticks] == texts
     assert all(TOP <= tick.at <= HEIGHT for tick in chart.y_ticks)
+
+
+@pytest.mark.parametrize(("at", "left"), [(0.25, False), (0.75, True)])
+def test_a_mark_stands_at_its_x_with_its_text_on_the_side_that_has_room(at: float, left: bool):
+    chart = line_chart("f1", "score", [0.0, 1.0], [Series("f1", [1.0, 1.0], 1)], mark=(at, "here"))
+    assert chart is not None
+    assert chart.mark is not None
+    assert chart.mark.at == pytest.approx(LEFT + at * (WIDTH - LEFT - RIGHT), abs=0.1)
+    assert (chart.mark.text, chart.mark.left) == ("here", left)

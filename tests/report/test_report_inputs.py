@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ssd.analysis.thresholds import Threshold
 from ssd.report import inputs
 
 CLASSES = {18: "dog"}
@@ -193,3 +194,38 @@ def test_suggested_sizes_are_read_and_may_be_missing_where_there_are_no_objects(
     assert inputs.read_anchors(written(tmp_path, ANCHORS | {"suggested": None})).suggested is None
     with pytest.raises(ValueError, match=r"suggested\.sizes\[0\]: expected a finite number, got None$"):
         inputs.read_anchors(written(tmp_path, ANCHORS | {"suggested": suggested | {"sizes": [None]}}))
+
+
+def test_thresholds_are_read_with_what_is_undefined(tmp_path: Path):
+    path = tmp_path / "thresholds.csv"
+    path.write_text("threshold,precision,recall,f1\n0.50,0.5,1.0,0.6667\n0.99,,0.0,0.0\n", encoding="utf-8")
+    assert inputs.read_thresholds(path) == (Threshold(0.5, 0.5, 1.0, 0.6667), Threshold(0.99, None, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "threshold,precision,recall,f1\nhigh,1,1,1\n",
+            "row 1: threshold: expected a number or nothing, got 'high'",
+        ),
+        ("threshold,precision,recall,f1\n", "expected at least one row under a header, got none"),
+        ("threshold,f1\n0.5,1\n", "expected the columns threshold, precision, recall, f1, got threshold, f1"),
+    ],
+)
+def test_a_damaged_table_of_thresholds_is_named(tmp_path: Path, text: str, sentence: str):
+    path = tmp_path / "thresholds.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=f"^{path}: {sentence}$"):
+        inputs.read_thresholds(path)
+
+
+def test_a_category_id_that_no_array_can_hold_is_named(tmp_path: Path):
+    path = written(tmp_path, [{"category_id": 10**18, "name": "dog"}])
+    with pytest.raises(
+        ValueError, match=rf"^{path}: \[0\].category_id: expected a whole number of at most 18 digits"
+    ):
+        inputs.read_classes(path)
+    assert inputs.read_classes(written(tmp_path, [{"category_id": 10**18 - 1, "name": "dog"}])) == {
+        10**18 - 1: "dog"
+    }

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from ssd.analysis.thresholds import Threshold
 from ssd.report import inputs
+from ssd.report.committed import Earlier
 from ssd.report.page import Results, build_page
 
 EVIL = '<b>&"猫"</b>'
@@ -46,6 +48,9 @@ def results(images: int = 9, classes: int = 3, epochs: int = 4, detected: bool =
             for name in names.values()
         ),
         precision=tuple(inputs.Precision(r / 100, figure, figure, figure) for r in range(101)),
+        thresholds=tuple(
+            Threshold(t / 100, figure, figure, figure if t < 50 else 0.0) for t in range(1, 100)
+        ),
         classes=names,
         train=pictures,
         val=pictures,
@@ -100,18 +105,19 @@ def read(html: str) -> Outline:
     return outline
 
 
-def test_the_page_goes_from_the_verdict_over_data_and_training_to_the_images():
+def test_the_page_goes_from_the_verdict_over_data_training_and_errors_to_the_images():
     html = page(results())
     text = read(html).text
     assert text.startswith(
-        "A <run> A <run> AP 0.500, AP50 0.500 over 9 validation images. 4 epochs (40 steps)"
+        "A <run> A <run> AP 0.500 AP50 0.500 over 9 validation images with 18 objects. 4 epochs (40 steps)"
     )
     assert re.findall(r"<h2>(.*?)</h2>", html) == [
         "Data",
         "Anchors",
         "Training",
         "Evaluation",
-        "Validation images",
+        "Error analysis",
+        "More validation images",
     ]
     for part in (
         "2,310,452",
@@ -123,7 +129,7 @@ def test_the_page_goes_from_the_verdict_over_data_and_training_to_the_images():
         "AP @[.50:.95]",
     ):
         assert part in text
-    assert text.index("Best The") < text.index("Worst The") < text.index("Between A")
+    assert text.index("Worst photos The") < text.index("Best The") < text.index("Between A")
 
 
 def test_the_same_results_make_the_same_bytes():
@@ -150,17 +156,17 @@ def test_names_notes_and_the_title_are_escaped():
 
 
 def test_as_many_photos_are_shown_as_were_asked_for():
-    groups = page(results(images=20), photos=12).split('<section id="images">')[1]
+    groups = page(results(images=20), photos=12).split('<section id="errors">')[1]
     assert groups.count("<image ") == 12
-    assert groups.count("found ") == 12 + 2  # each photo, the sum over all, the explanation of ground truth
-    assert page(results(images=2), photos=12).split('<section id="images">')[1].count("<image ") == 2
+    assert groups.count("<figcaption><span>found ") == 12
+    assert page(results(images=2), photos=12).split('<section id="errors">')[1].count("<image ") == 2
 
 
 def test_each_photo_says_what_was_found():
     text = read(page(results(images=3), photos=3)).text
     assert "found 2 of 2, none false F1 1.00 · image 2" in text
     assert "found 1 of 2, none false F1 0.67 · image 1" in text
-    assert "found 0 of 2, none false F1 0.00 · image 3" in text
+    assert "found 0 of 2, none false missed: 2 nothing F1 0.00 · image 3" in text
     assert "Over 3 images: found 3 of 6 objects (50.0%)" in text
 
 
@@ -191,7 +197,7 @@ def test_eighty_classes_stand_in_three_tables_and_all_are_there():
 
 def table_rows(html: str) -> list[list[str]]:
     """The texts in the cells of the tables by class, row by row, headers too."""
-    tables = html.split('<table class="classes">')[1:]
+    tables = re.split('<table class="classes(?: compared)?">', html)[1:]
     rows = [row for table in tables for row in table.split("</table>")[0].split("<tr>")[1:]]
     return [
         [re.sub("<.*?>", "", cell).strip() for cell in re.findall(r"<t[hd]\b.*?</t[hd]>", row)]
@@ -249,3 +255,67 @@ def test_data_without_repairs_and_notes_says_so():
 def test_a_photo_that_cannot_be_read_is_named():
     with pytest.raises(ValueError, match=r"^val image 2: expected an encoded photo"):
         build_page(results(), lambda split, image_id: b"", "t", 3, 0.4, np.random.default_rng(0))
+
+
+def earlier(**changed: float | None) -> Earlier:
+    """Another run, which differs from `results()` in these figures."""
+    return Earlier(
+        "the last committed run", "As it was", dict.fromkeys(inputs.FIGURES, 0.5) | changed, {"class1": 0.75}
+    )
+
+
+def test_the_verdict_stands_beside_that_of_another_run():
+    text = read(page(dataclasses.replace(results(), earlier=earlier(AP=0.4375, AP50=0.625)))).text
+    assert "AP 0.500 +0.062 AP50 0.500 −0.125 over 9" in text
+    assert "Against the last committed run: AP 0.438, AP50 0.625. As it was" in text
+    assert "AP75 AP @.75 ±0.000 0.500" in text
+
+
+def test_the_ap_of_a_class_stands_beside_its_change_where_the_other_run_had_the_class():
+    rows = table_rows(page(dataclasses.replace(results(classes=2), earlier=earlier(AP=0.25))))
+    assert rows[0][:4] == ["Class", "", "AP", "±"]
+    assert sorted(row[3] for row in rows[1:]) == ["", "−0.250"]
+    assert {len(row) for row in rows} == {9}
+
+
+def test_a_run_of_the_same_figures_is_not_compared():
+    assert page(dataclasses.replace(results(), earlier=earlier())) == page(results())
+
+
+def test_a_figure_that_the_other_run_lacks_has_no_change():
+    of = earlier(AP=0.25)
+    del of.figures["VOC07"]
+    text = read(page(dataclasses.replace(results(), earlier=of))).text
+    assert "VOC07 11 points 0.500" in text
+    assert "VOC10 area ±0.000 0.500" in text
+
+
+def test_the_best_threshold_is_told_and_marked():
+    html = page(results())
+    text = read(html).text
+    assert "highest at a least score of 0.01: F1 0.500, precision 0.500, recall 0.500." in text
+    assert "This page shows and counts from 0.4 on (report.min_score)." in text
+    assert html.count('<path class="mark"') == 1
+
+
+def test_errors_are_told_by_kind_and_reason_with_what_mending_them_brings():
+    of = results(images=2, classes=2)
+    thing = of.val[0].objects[0]
+    other = dataclasses.replace(thing, category_id=13)
+    boxes = [inputs.Detection(each.category_id, each.box_xywh, 0.9) for each in (thing, thing, other)]
+    found = {1: boxes, 2: []}
+    rows = page(dataclasses.replace(of, detections=found)).split('<table class="kinds">')
+    cells = [re.sub(r"<.*?>|\s+", " ", row).split() for row in rows[1].split("</tbody>")[0].split("<tr")[2:]]
+    # 4 objects, of which 1 is found, once more and as another class too; the 3 others are missed
+    assert [row[-2] for row in cells] == ["1", "0", "0", "1", "0", "3", "2", "3"]
+    assert "Nothing" in rows[2]
+    assert re.search(r"Nothing.*?>3<", rows[2], re.DOTALL)
+
+
+def test_many_classes_are_confused_in_a_map_and_few_in_a_table():
+    few, many = page(results(classes=20)), page(results(classes=21))
+    assert few.count('<table class="matrix dense">') == 1
+    assert 'class="map"' not in few
+    assert many.count('<svg class="map"') == 1
+    assert '<table class="matrix' not in many
+    assert "class1 found: 3" in many

@@ -2,17 +2,59 @@
 
 import pytest
 
+from ssd.analysis.errors import KINDS, REASONS
 from ssd.report import inputs, words
 from ssd.report.cases import judge
+from ssd.report.committed import Earlier
 
 
 def evaluation(ap: float | None, images: int = 100) -> inputs.Evaluation:
     return inputs.Evaluation(dict.fromkeys(inputs.FIGURES, ap), images, 5, 5)
 
 
-def test_the_verdict_is_one_line():
-    assert words.verdict(evaluation(0.4126)) == "AP 0.413, AP50 0.413 over 100 validation images."
-    assert words.verdict(evaluation(0.0, 1)) == "AP 0.000, AP50 0.000 over 1 validation image."
+def test_the_verdict_says_what_the_figures_were_taken_over():
+    assert words.verdict(evaluation(0.4126)) == "over 100 validation images with 5 objects."
+    assert words.verdict(evaluation(0.0, 1)) == "over 1 validation image with 5 objects."
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "direction"),
+    [
+        (0.0125, "+0.013", "up"),
+        (-0.25, "−0.250", "down"),
+        (0.0, "±0.000", "same"),
+        (-0.0004, "±0.000", "same"),
+        (None, "", "same"),
+    ],
+)
+def test_a_change_has_a_sign_and_a_direction_unless_it_cannot_be_seen(
+    number: float | None, text: str, direction: str
+):
+    assert (words.change(number), words.direction(number)) == (text, direction)
+
+
+def test_another_run_is_told_by_its_name_and_two_figures():
+    earlier = Earlier("v1, commit 0123abcd of 2026-01-02", "", {"AP": 0.5, "AP50": None}, {})
+    assert words.compared(earlier) == "Against v1, commit 0123abcd of 2026-01-02: AP 0.500, AP50 –."
+
+
+def test_without_a_right_detection_no_threshold_is_suggested():
+    assert words.threshold(None, 0.4) == "Nothing is right at any score, so that none can be suggested."
+
+
+def test_an_image_is_blamed_by_reason_and_kind():
+    box, far = (0.0, 0.0, 10.0, 10.0), (30.0, 30.0, 10.0, 10.0)
+    things = (inputs.Object(1, box, False), inputs.Object(1, far, False), inputs.Object(2, far, False))
+    found = [inputs.Detection(2, box, 0.9), inputs.Detection(1, (60.0, 0.0, 5.0, 5.0), 0.8)]
+    assert words.blamed(judge(inputs.Image(1, 99, 99, things), found, 0.5)) == (
+        "missed: 1 wrong class, 2 nothing; false: 1 wrong class, 1 background"
+    )
+    assert words.blamed(judge(inputs.Image(1, 99, 99, ()), [], 0.5)) == ""
+
+
+def test_every_kind_and_reason_has_its_words():
+    assert {kind for kind, *_ in words.ERRORS} == {*KINDS, "missed"}
+    assert tuple(reason for reason, *_ in words.REASONS) == REASONS
 
 
 def test_a_verdict_without_figures_says_so():

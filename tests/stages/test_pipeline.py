@@ -208,7 +208,9 @@ def test_the_plots_are_drawn_with_their_templates(project, tmp_path):
     plots = json.loads(project.dvc("plots", "show", "--json", "--split"))
     assert plots.get("errors", []) == []
     drawn = {name: json.dumps(plots["data"][name]) for name in plots["data"]}
-    assert set(drawn) == {f"metrics/{name}.csv" for name in ("classes", "train", "per_class", "pr")}
+    assert set(drawn) == {
+        f"metrics/{name}.csv" for name in ("classes", "train", "per_class", "pr", "thresholds", "confusion")
+    }
     assert all("workspace" in text for text in drawn.values())
     assert '"fold"' in drawn["metrics/train.csv"].replace("\\", "")
     page = project.dvc("plots", "show", "--out", str(tmp_path / "plots")).strip()
@@ -227,6 +229,7 @@ def test_another_title_runs_report_only(project):
     [
         ("src/ssd/model/loss.py", {"train"}),
         ("src/ssd/report/words.py", {"report"}),
+        ("src/ssd/analysis/judging.py", {"evaluate", "report"}),
         ("src/ssd/geometry/nms.py", {"evaluate"}),
         ("src/ssd/data/sources/sample.py", {"download"}),
         ("stages/anchors.py", {"anchors"}),

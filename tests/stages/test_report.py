@@ -28,6 +28,7 @@ INPUTS = (
     "metrics/evaluate.json",
     "metrics/per_class.csv",
     "metrics/pr.csv",
+    "metrics/thresholds.csv",
 )
 
 
@@ -73,6 +74,7 @@ def fill(folder: Path) -> None:
         "metrics/train.csv": "epoch,lr,loss,loss_box,loss_class\n1,0.1,3.0,1.0,2.0\n",
         "metrics/per_class.csv": "class,AP,AP50,AR100,VOC07,VOC10,objects\ndog,0.25,0.25,0.25,0.25,0.25,4\n",
         "metrics/pr.csv": "recall,AP50,AP75,AP\n0.0,1.0,1.0,1.0\n1.0,0.0,0.0,0.0\n",
+        "metrics/thresholds.csv": "threshold,precision,recall,f1\n0.50,1.0,0.25,0.4\n0.95,,0.0,0.0\n",
     }
     for name, text in ({name: json.dumps(tree) for name, tree in trees.items()} | tables).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -92,9 +94,71 @@ def test_the_stage_writes_one_page_and_nothing_else(project: Path):
     report.main()
     assert [path.name for path in (project / "report").iterdir()] == ["index.html"]
     page = (project / "report/index.html").read_text(encoding="utf-8")
-    assert "AP 0.250, AP50 0.250 over 4 validation images." in page
+    assert "over 4 validation images with 4 objects." in page
     assert "found 1 of 1, none false" in page
     assert str(project) not in page
+
+
+def git(*arguments: str) -> None:
+    told = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com", *arguments)
+    subprocess.run(["git", *told], check=True, capture_output=True)
+
+
+def measure(ap: float) -> None:
+    tree = json.loads(Path("metrics/evaluate.json").read_text())
+    Path("metrics/evaluate.json").write_text(json.dumps(tree | {"AP": ap}))
+
+
+@pytest.fixture
+def committed(project: Path) -> Path:
+    """The project with its metrics under Git, and an AP of 0.25 in them."""
+    git("init", "--quiet")
+    git("add", "metrics")
+    git("commit", "--quiet", "--message", "Train the <first> one")
+    git("tag", "first")
+    return project
+
+
+def test_the_page_compares_with_the_last_commit(committed: Path):
+    measure(0.375)
+    report.main()
+    page = (committed / "report/index.html").read_text(encoding="utf-8")
+    assert "Against the last committed run, commit " in page
+    assert "AP 0.250, AP50 0.250." in page
+    assert '<span class="change up">+0.125</span>' in page
+    assert "Train the &lt;first&gt; one" in page
+
+
+def test_a_run_with_the_committed_figures_makes_the_page_that_it_makes_without_git(
+    committed: Path, monkeypatch: pytest.MonkeyPatch
+):
+    report.main()
+    page = (committed / "report/index.html").read_bytes()
+    monkeypatch.setenv("PATH", "")
+    report.main()
+    assert (committed / "report/index.html").read_bytes() == page
+    assert b"Against" not in page
+
+
+def test_a_comparison_with_a_revision_or_a_folder_is_written_beside(committed: Path, tmp_path_factory):
+    measure(0.125)
+    report.compare("first")
+    page = (committed / "work/against/index.html").read_text(encoding="utf-8")
+    assert "Against first, commit " in page
+    assert "−0.125" in page
+    other = tmp_path_factory.mktemp("other")
+    fill(other)
+    report.compare(str(other))
+    assert f"Against {other}: AP 0.250" in (committed / "work/against/index.html").read_text(encoding="utf-8")
+    assert not (committed / "report").exists()
+
+
+def test_a_run_that_does_not_exist_is_named(committed: Path):
+    sentence = (
+        "^second: expected a folder, a revision of Git or an experiment with metrics/evaluate.json, got none$"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        report.compare("second")
 
 
 def test_a_second_run_writes_the_same_bytes(project: Path):

@@ -155,7 +155,7 @@ def keep_signal_handlers(monkeypatch):
 def test_help_says_what_the_stage_does_without_importing_what_it_needs(project, stage):
     done = run(project, "-X", "importtime", "-m", f"stages.{stage}", "--help")
     assert done.returncode == 0
-    options = {"mindrecord": " [--check FILE [FILE ...]]"}.get(stage, "")
+    options = {"mindrecord": " [--check FILE [FILE ...]]", "report": " [--against RUN]"}.get(stage, "")
     assert done.stdout.startswith(f"usage: python -m stages.{stage} [-h]{options}\n\nStage {stage}: ")
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "argparse" in imported

@@ -5,9 +5,8 @@ workers changes nothing. The records must have been verified (`records.open_reco
 crash on damaged ones.
 """
 
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -20,7 +19,7 @@ from ssd.data.decode import decode
 from ssd.data.records import Records, without_sentinel
 from ssd.geometry.matching import match
 from ssd.geometry.offsets import encode
-from ssd.runtime import prepare_mindspore
+from ssd.runtime import prepare_mindspore, processors
 
 # ImageNet's mean and deviation in RGB, times 255 (the tutorial's).
 MEAN_RGB = np.array([0.485, 0.456, 0.406], np.float32) * 255
@@ -134,37 +133,41 @@ class TrainingData:
         sample: makes one sample of the first epoch; its seed gives the order too.
         batch_size: samples a batch.
         workers: threads that make samples; at most the number of processors.
+        share: which rows of every batch are made; without it, all.
     """
 
     records: Records
     sample: TrainingSample
     batch_size: int
     workers: int
+    share: slice = field(default_factory=lambda: slice(None))
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """The batches of an epoch, counted from 1, from one of its steps on, counted from 0.
 
         Yields:
-            pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A].
+            pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A]; B: of the share.
         """
+        rows = self._order(epoch)[start:, self.share]
         return _batches(
             self.records,
             ["image_id", "image", "boxes", "labels"],
             replace(self.sample, epoch=epoch),
             ["pixels", "offsets", "labels"],
-            self._order(epoch)[start * self.batch_size :],
-            self.batch_size,
+            rows.ravel(),
+            rows.shape[1],
             self.workers,
-            drop_remainder=True,
         )
 
     def image_ids(self, epoch: int, step: int) -> tuple[int, ...]:
-        """The images of one batch."""
-        rows = self._order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        return tuple(self.records.image_ids[row] for row in rows)
+        """The images of one batch, all its shares."""
+        return tuple(self.records.image_ids[row] for row in self._order(epoch)[step])
 
     def _order(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([self.sample.seed, epoch]).permutation(len(self.records))
+        """[steps, batch size]: rows of the records."""
+        order = np.random.default_rng([self.sample.seed, epoch]).permutation(len(self.records))
+        whole = len(order) - len(order) % self.batch_size
+        return order[:whole].reshape(-1, self.batch_size)
 
 
 def example_pixels(records: Records, size: int, wanted: Input, count: int) -> np.ndarray:
@@ -189,7 +192,6 @@ def evaluation_batches(
         np.arange(len(records)),
         batch_size,
         1,
-        drop_remainder=False,
     )
 
 
@@ -201,7 +203,6 @@ def _batches(
     order: np.ndarray,
     batch_size: int,
     workers: int,
-    drop_remainder: bool,
 ) -> Iterator[Any]:
     prepare_mindspore()
     import mindspore.dataset as ds
@@ -209,6 +210,6 @@ def _batches(
     cv2.setNumThreads(0)  # the workers are the threads
     files = [str(path) for path in records.files]
     rows = ds.MindDataset(files, columns_list=columns, sampler=ds.SubsetSampler(order.tolist()))
-    samples = rows.map(sample, columns, made, num_parallel_workers=min(workers, os.cpu_count() or 1))
-    batches = samples.batch(batch_size, drop_remainder=drop_remainder)
+    samples = rows.map(sample, columns, made, num_parallel_workers=min(workers, processors()))
+    batches = samples.batch(batch_size)
     return batches.create_tuple_iterator(num_epochs=1, output_numpy=True)

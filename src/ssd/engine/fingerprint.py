@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ssd.files import sha256
+from ssd.runtime import threads
 
 PACKAGES = ("mindspore", "numpy", "opencv-python-headless")
 """Whose versions decide what a training computes."""
@@ -30,7 +31,7 @@ def fingerprint(params: Any, inputs: Iterable[Path]) -> str:
     ingredients = {
         "params": dataclasses.asdict(params),
         "inputs": [sha256(path) for path in inputs],
-        "code": dict(sorted(code.items())),
+        "code": code,
         "versions": versions(),
     }
     return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
@@ -41,11 +42,15 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
-def made_by() -> str:
-    """Versions, and the widest instructions of this processor: where they are others, the last digits may be."""
+def made_by(processes: int) -> str:
+    """What a training was made by: where one is another, the last digits may be.
+
+    Versions, the widest instructions of this processor, and the threads of each of the processes.
+    """
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     widest = found[-1] if found else "no extension that NumPy knows"
-    return ", ".join([f"{name} {of}" for name, of in versions().items()] + [f"processor with {widest}"])
+    told = [f"{name} {of}" for name, of in versions().items()]
+    return ", ".join([*told, f"processor with {widest}", f"processes {processes}", f"threads {threads()}"])
 
 
 def _own_modules() -> list[tuple[str, Path]]:

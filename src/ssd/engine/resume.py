@@ -20,14 +20,7 @@ def run(training: Training, folder: Path, every: int) -> Iterator[tuple[EpochLos
     Raises:
         ValueError: a loss or weight that is not finite, or a state that cannot be written.
     """
-    state = load_state(folder)
-    if state:
-        training.restore(state)
-        print(
-            f"going on after step {state.step} of {len(training.rates)} ({folder})",
-            file=sys.stderr,
-            flush=True,
-        )
+    _go_on(training, folder)
     if training.history:
         yield training.history
     told = training.history
@@ -37,6 +30,28 @@ def run(training: Training, folder: Path, every: int) -> Iterator[tuple[EpochLos
         if training.history != told:
             told = training.history
             yield told
+
+
+def follow(training: Training, folder: Path) -> None:
+    """Train beside the process that `run`s, which is the one that writes.
+
+    Raises:
+        ValueError: a loss or weight that is not finite.
+    """
+    _go_on(training, folder)
+    for _ in training.steps():
+        pass
+
+
+def _go_on(training: Training, folder: Path) -> None:
+    state = load_state(folder)
+    training.restore(state)
+    if state:
+        print(
+            f"going on after step {state.step} of {len(training.rates)} ({folder})",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _save(folder: Path, training: Training) -> None:

@@ -10,11 +10,15 @@ import numpy as np
 from mindspore import Tensor, ops
 from tqdm import tqdm
 
+from ssd.engine.collective import MeanOfProcesses, moving_statistics, require_same_step, sum_of
 from ssd.engine.history import EpochLosses
+from ssd.engine.processes import Processes
 from ssd.engine.state import State
 from ssd.runtime import compile_whole_cells
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+ALONE = Processes()
 
 _ADVICE = "try a lower train.lr_max, a longer train.warmup_epochs or a train.clip_norm"
 
@@ -41,6 +45,7 @@ class Training:
         epochs: how often the data is seen; as many steps in each.
         masks: of dropout in a step, counted from 0 over all epochs; none without dropout.
         clip_norm: a gradient whose norm over all weights is larger is scaled down to it; None: never.
+        processes: that train together; `data`, `masks` and `loss` are of this one's share of a batch.
     """
 
     def __init__(
@@ -53,13 +58,17 @@ class Training:
         epochs: int,
         masks: Callable[[int], tuple[np.ndarray, ...]] = lambda step: (),
         clip_norm: float | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         self.net = net
         self.data = data
         self.rates = rates
         self.epochs = epochs
         self.masks = masks
-        self.taking_step = TrainingStep(net, loss, optimizer, clip_norm)
+        self.processes = processes
+        self.taking_step = TrainingStep(net, loss, optimizer, clip_norm, processes)
+        moving = moving_statistics(net) if processes.count > 1 else []
+        self.averaging = MeanOfProcesses(moving, processes.count) if moving else None
         self.step = 0
         self.history: tuple[EpochLosses, ...] = ()
         self.losses: list[tuple[float, float, float]] = []
@@ -79,11 +88,17 @@ class Training:
         tensors = {each.name: each.asnumpy().copy() for each in self.taking_step.get_parameters()}
         return State(self.step, self.history, tuple(self.losses), tensors)
 
-    def restore(self, state: State) -> None:
-        """Go back, or on, to a state of the same training; before the first step."""
-        for parameter in self.taking_step.get_parameters():
-            parameter.set_data(Tensor(state.tensors[parameter.name]))
-        self.step, self.history, self.losses = state.step, state.history, list(state.losses)
+    def restore(self, state: State | None) -> None:
+        """Go back, or on, to a state of the same training, if there is one; before the first step.
+
+        Raises:
+            ValueError: another process has another state.
+        """
+        if state:
+            for parameter in self.taking_step.get_parameters():
+                parameter.set_data(Tensor(state.tensors[parameter.name]))
+            self.step, self.history, self.losses = state.step, state.history, list(state.losses)
+        require_same_step(self.step, self.processes)
 
     def steps(self) -> Iterator[int]:
         """Take the steps that are left; after each, and after its epoch was closed if it ends one, its number from 1.
@@ -111,6 +126,8 @@ class Training:
     def _take_step(self, batch: Batch) -> tuple[float, float, float]:
         pixels, offsets, labels = map(Tensor, batch)
         total, box, classes = self.taking_step(pixels, offsets, labels, *map(Tensor, self.masks(self.step)))
+        if self.averaging:
+            self.averaging()
         return float(total.asnumpy()), float(box.asnumpy()), float(classes.asnumpy())
 
     def _diverged(self, epoch: int, loss: float) -> str:
@@ -149,21 +166,29 @@ class TrainingStep(nn.Cell):
         net: the network.
         loss: from (offsets, logits, target offsets, labels) to (total, box part, class part).
         optimizer: of the network's trainable parameters.
-        clip_norm: as in `Training`.
+        clip_norm, processes: as in `Training`.
 
     Inputs:
         pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A], and the network's masks of dropout, if any.
 
     Outputs:
-        total loss, box part, class part: three scalars, taken before the step.
+        total loss, box part, class part: three scalars, taken before the step, of all processes.
     """
 
-    def __init__(self, net: nn.Cell, loss: nn.Cell, optimizer: nn.Optimizer, clip_norm: float | None) -> None:
+    def __init__(
+        self,
+        net: nn.Cell,
+        loss: nn.Cell,
+        optimizer: nn.Optimizer,
+        clip_norm: float | None,
+        processes: Processes = ALONE,
+    ) -> None:
         super().__init__(auto_prefix=False)  # the parameters keep the network's names
         self.net = net
         self.loss = loss
         self.optimizer = optimizer
         self.clip_norm = clip_norm
+        self.sum = sum_of(processes)
         self.losses_and_gradients = ms.value_and_grad(self.losses, None, optimizer.parameters, has_aux=True)
 
     def losses(
@@ -178,6 +203,9 @@ class TrainingStep(nn.Cell):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Take the step."""
         (total, box, classes), gradients = self.losses_and_gradients(pixels, target_offsets, labels, *masks)
+        if self.sum is not None:
+            sums = self.sum(total, box, classes, *gradients)
+            (total, box, classes), gradients = sums[:3], sums[3:]
         if self.clip_norm is not None:
             gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer(gradients)

@@ -99,6 +99,7 @@ class MultiBoxLoss(nn.Cell):
     Args:
         class_loss: from (logits, labels) to a sum.
         box_weight: factor on the box loss.
+        sum_of_parts: from the matches of this part of a batch to those of all of it; without it, this is all.
 
     Inputs:
         offsets [B, A, 4], logits [B, A, 1 + classes], target_offsets [B, A, 4], labels [B, A] (0: background).
@@ -107,26 +108,30 @@ class MultiBoxLoss(nn.Cell):
         total, box part and class part, three scalars; total = box_weight * box + class.
     """
 
-    def __init__(self, class_loss: nn.Cell, box_weight: float) -> None:
+    def __init__(self, class_loss: nn.Cell, box_weight: float, sum_of_parts: nn.Cell | None = None) -> None:
         super().__init__()
         self.class_loss = class_loss
         self.box_weight = box_weight
+        self.sum_of_parts = sum_of_parts
 
     def construct(
         self, offsets: Tensor, logits: Tensor, target_offsets: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The loss and its two parts."""
         positive = (labels > 0).astype(offsets.dtype)
-        matches = ops.maximum(positive.sum(), 1.0)
+        matches = positive.sum()
+        if self.sum_of_parts is not None:
+            (matches,) = self.sum_of_parts(matches)
+        matches = ops.maximum(matches, 1.0)
         box = (smooth_l1(offsets - target_offsets).sum(-1) * positive).sum() / matches
         classes = self.class_loss(logits, labels) / matches
         return self.box_weight * box + classes, box, classes
 
 
-def make_loss(rules: Loss) -> MultiBoxLoss:
-    """The loss that the parameters name."""
+def make_loss(rules: Loss, sum_of_parts: nn.Cell | None = None) -> MultiBoxLoss:
+    """The loss that the parameters name; `sum_of_parts` as in `MultiBoxLoss`."""
     class_loss = {
         "focal": FocalLoss(rules.focal_alpha, rules.focal_gamma),
         "softmax": SoftmaxLoss(rules.negatives_per_positive),
     }[rules.kind]
-    return MultiBoxLoss(class_loss, rules.box_weight)
+    return MultiBoxLoss(class_loss, rules.box_weight, sum_of_parts)

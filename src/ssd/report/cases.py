@@ -5,27 +5,35 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from pycocotools import mask
 
+from ssd.analysis import judging
+from ssd.analysis.errors import KINDS, Kind, Reason, reasons, slips
 from ssd.report.inputs import Detection, Image
 
-MATCH_IOU = 0.5
-
 Verdict = Literal["right", "false", "ignored"]
+
+_VERDICTS: dict[int, Verdict] = {
+    judging.RIGHT: "right",
+    judging.FALSE: "false",
+    judging.IGNORED: "ignored",
+}
 
 
 @dataclass(frozen=True)
 class Case:
     """An image, what was detected in it from the least score on, and what became of each box.
 
-    `verdicts` goes with `detections` (highest score first), `found` with `image.objects`; a crowd or a
-    difficult object is never found and never missed.
+    `verdicts` and `kinds`, of the error or None, go with `detections` (highest score first), `found` and
+    `reasons`, of its being missed or None, with `image.objects`; a crowd or a difficult object is never found and
+    never missed.
     """
 
     image: Image
     detections: tuple[Detection, ...]
     verdicts: tuple[Verdict, ...]
     found: tuple[bool, ...]
+    kinds: tuple[Kind | None, ...]
+    reasons: tuple[Reason | None, ...]
 
     @property
     def objects(self) -> int:
@@ -43,6 +51,16 @@ class Case:
         return self.verdicts.count("false")
 
     @property
+    def missed(self) -> int:
+        """Objects that were not found."""
+        return self.objects - self.right
+
+    @property
+    def errors(self) -> int:
+        """What was missed and what is false."""
+        return self.missed + self.false
+
+    @property
     def f1(self) -> float:
         """2 right / (objects + right + false); 1 where there was nothing to find and nothing was found."""
         boxes = self.objects + self.right + self.false
@@ -58,44 +76,48 @@ class Choice:
     between: tuple[Case, ...]
 
 
+def judge_image(image: Image, detections: Sequence[Detection]) -> judging.Judged:
+    """The image with a verdict on every detection."""
+    objects = image.objects
+    return judging.judge(
+        judging.Objects(
+            judging.boxes([thing.box_xywh for thing in objects]),
+            np.array([thing.category_id for thing in objects], dtype=np.int64),
+            np.array([thing.crowd for thing in objects], dtype=bool),
+            np.array([thing.counts for thing in objects], dtype=bool),
+        ),
+        judging.Detections(
+            judging.boxes([found.box_xywh for found in detections]),
+            np.array([found.category_id for found in detections], dtype=np.int64),
+            np.array([found.score for found in detections], dtype=np.float64),
+        ),
+    )
+
+
+def case_of(image: Image, detections: Sequence[Detection], judged: judging.Judged, min_score: float) -> Case:
+    """The image as it is from `min_score` on, with the kind of each error; `judged` is `judge_image` of the same."""
+    shown = judged.shown(min_score)
+    wrong = slips(judged, min_score)
+    kinds = dict(zip(wrong.ranks.tolist(), (KINDS[kind] for kind in wrong.kinds.tolist()), strict=True))
+    return Case(
+        image,
+        tuple(detections[place] for place in judged.order[:shown].tolist()),
+        tuple(_VERDICTS[verdict] for verdict in judged.verdicts[:shown].tolist()),
+        tuple(judged.found(min_score).tolist()),
+        tuple(kinds.get(rank) for rank in range(shown)),
+        tuple(reasons(judged, min_score)),
+    )
+
+
 def judge(image: Image, detections: Sequence[Detection], min_score: float) -> Case:
-    """The image with a verdict on every detection of at least `min_score`.
-
-    Matching is COCO's at IoU 0.5: from the highest score down, each detection takes the object of its class
-    that it overlaps most and that is still free. One that overlaps no free object but lies by half in a crowd
-    of its class, or overlaps a difficult object of its class, is ignored: neither right nor false.
-    """
-    kept = sorted((found for found in detections if found.score >= min_score), key=lambda found: -found.score)
-    free = [thing.counts for thing in image.objects]
-    verdicts: list[Verdict] = []
-    for found, overlaps in zip(kept, _overlaps(image, kept), strict=True):
-        candidates = [
-            index
-            for index, thing in enumerate(image.objects)
-            if thing.category_id == found.category_id and overlaps[index] >= MATCH_IOU
-        ]
-        open_ones = [index for index in candidates if free[index]]
-        if open_ones:
-            free[max(open_ones, key=lambda index: overlaps[index])] = False
-            verdicts.append("right")
-        else:
-            uncounted = any(not image.objects[index].counts for index in candidates)
-            verdicts.append("ignored" if uncounted else "false")
-    taken = tuple(thing.counts and not left for thing, left in zip(image.objects, free, strict=True))
-    return Case(image, tuple(kept), tuple(verdicts), taken)
-
-
-def _overlaps(image: Image, detections: Sequence[Detection]) -> np.ndarray:
-    """[D, G] IoU of detections and objects; for a crowd the share of the detection that lies in it."""
-    if not detections or not image.objects:
-        return np.zeros((len(detections), len(image.objects)))
-    found = np.array([detection.box_xywh for detection in detections], dtype=np.float64)
-    truth = np.array([thing.box_xywh for thing in image.objects], dtype=np.float64)
-    return np.asarray(mask.iou(found, truth, [int(thing.crowd) for thing in image.objects]))
+    """The image with a verdict on every detection of at least `min_score`."""
+    return case_of(image, detections, judge_image(image, detections), min_score)
 
 
 def choose(cases: Sequence[Case], photos: int, rng: np.random.Generator) -> Choice:
-    """A third each of the highest F1, of the lowest, and of a draw from the rest; ties go to the lower id.
+    """A third each of the highest F1, of the most errors, and of a draw from the rest; ties go to the lower id.
+
+    Of equally many errors the lower F1 is worse; an image without errors is never among the worst.
 
     Args:
         cases: one a validation image.
@@ -106,9 +128,10 @@ def choose(cases: Sequence[Case], photos: int, rng: np.random.Generator) -> Choi
     best_count, worst_count = (photos + 2) // 3, (photos + 1) // 3
     best = sorted(cases, key=lambda case: (-case.f1, case.image.id))[:best_count]
     rest = [case for case in cases if case not in best]
-    worst = sorted(rest, key=lambda case: (case.f1, case.image.id))[:worst_count]
+    faulty = [case for case in rest if case.errors]
+    worst = sorted(faulty, key=lambda case: (-case.errors, case.f1, case.image.id))[:worst_count]
     rest = sorted((case for case in rest if case not in worst), key=lambda case: case.image.id)
-    drawn = rng.permutation(len(rest))[: photos - best_count - worst_count]
+    drawn = rng.permutation(len(rest))[: photos - len(best) - len(worst)]
     return Choice(tuple(best), tuple(worst), tuple(rest[index] for index in sorted(drawn)))
 
 

@@ -97,13 +97,12 @@ def jpeg(encoded: bytes, frame: Frame, budget: int, address: str) -> bytes:
 def draw_case(case: Case, encoded: bytes, frame: Frame, budget: int, classes: Mapping[int, str]) -> Picture:
     """The photo with its detections in their class's colour and the ground truth dashed."""
     drawing = _Drawing(case.image, frame, classes)
-    for thing, found in zip(case.image.objects, case.found, strict=True):
+    for thing, found, reason in zip(case.image.objects, case.found, case.reasons, strict=True):
         kind = "crowd" if not thing.counts else "truth" if found else "missed"
-        drawing.outline(kind, thing, "missed: " if kind == "missed" else _uncounted(thing))
-    for detection, verdict in zip(case.detections, case.verdicts, strict=True):
-        drawing.outline(
-            verdict, detection, {"right": "", "false": "false: ", "ignored": "not counted: "}[verdict]
-        )
+        drawing.outline(kind, thing, f"missed ({reason}): " if reason else _uncounted(thing))
+    for detection, verdict, error in zip(case.detections, case.verdicts, case.kinds, strict=True):
+        before = {"right": "", "false": f"false ({error}): ", "ignored": "not counted: "}[verdict]
+        drawing.outline(verdict, detection, before)
     for detection, verdict in zip(case.detections, case.verdicts, strict=True):
         name = short(classes[detection.category_id])
         cross = "× " if verdict == "false" else ""

@@ -61,6 +61,12 @@ class Value:
             raise self._not("a whole number")
         return self.value
 
+    def identifier(self) -> int:
+        """The value as a whole number of at most 18 digits, which fits an array."""
+        if abs(self.whole()) >= 10**18:
+            raise self._not("a whole number of at most 18 digits")
+        return self.value
+
     def positive(self) -> int:
         """The value as a whole number from 1 on."""
         if self.whole() < 1:

@@ -48,6 +48,15 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A place on the x axis to draw a line at, with what is written beside it; `left`: to its left."""
+
+    at: float
+    text: str
+    left: bool = False
+
+
+@dataclass(frozen=True)
 class Chart:
     """Everything there is to draw; lengths in units of a drawing of WIDTH by HEIGHT."""
 
@@ -56,6 +65,7 @@ class Chart:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     lines: tuple[Line, ...]
+    mark: Mark | None = None
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -71,6 +81,7 @@ def line_chart(
     series: Sequence[Series],
     y_top: float | None = None,
     whole_x: bool = False,
+    mark: tuple[float, str] | None = None,
 ) -> Chart | None:
     """A chart from y = 0 up; None where there is not one value to draw.
 
@@ -81,6 +92,7 @@ def line_chart(
         series: the lines.
         y_top: the upper end of the y axis; None: just above the highest value.
         whole_x: x counts something, so ticks between two whole numbers mean nothing.
+        mark: an x to mark with a line, and what to write there.
     """
     known = [value for line in series for value in line.values if value is not None]
     if not known:
@@ -112,6 +124,9 @@ def line_chart(
         x_ticks=tuple(Tick(across(value), _written(value, x_marks)) for value in x_marks),
         y_ticks=tuple(Tick(up(value), _written(value, y_ticks)) for value in y_ticks),
         lines=tuple(line(of) for of in series),
+        mark=None
+        if mark is None
+        else Mark(across(mark[0]), mark[1], across(mark[0]) > (LEFT + WIDTH - RIGHT) / 2),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ssd.analysis.thresholds import Threshold
 from ssd.report.fields import Box, Value, read_table, read_tree
 
 SIZES = ("small", "medium", "large")
@@ -314,9 +315,23 @@ def read_precision(path: Path) -> tuple[Precision, ...]:
     )
 
 
+def read_thresholds(path: Path) -> tuple[Threshold, ...]:
+    """Precision, recall and F1 by the least score."""
+    thresholds = tuple(
+        Threshold(
+            row.number("threshold"),
+            row.number_or_none("precision"),
+            row.number_or_none("recall"),
+            row.number_or_none("f1"),
+        )
+        for row in read_table(path, "threshold", "precision", "recall", "f1")
+    )
+    return _some(thresholds, path)
+
+
 def read_classes(path: Path) -> dict[int, str]:
     """The class names by category id, in the order of the class list."""
-    return {row["category_id"].whole(): row["name"].text() for row in read_tree(path)}
+    return {row["category_id"].identifier(): row["name"].text() for row in read_tree(path)}
 
 
 def read_images(path: Path, classes: dict[int, str]) -> tuple[Image, ...]:

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+from ssd.analysis.thresholds import Threshold
+from ssd.report import lettering
 from ssd.report.cases import Case
+from ssd.report.committed import Earlier
 from ssd.report.inputs import Data, Evaluation, Repair, Suggestion, Training
+from ssd.report.matrix import Matrix
 
 UNDEFINED = "–"
 
@@ -55,6 +59,23 @@ MEANINGS = (
     ),
 )
 
+# TIDE's six kinds of errors, each with what it is.
+ERRORS = (
+    ("classification", "Wrong class", "lies on an object of another class (IoU ≥ .5)"),
+    ("localisation", "Loose box", "overlaps an object of its class, but too little (IoU .1–.5)"),
+    ("both", "Both", "overlaps an object of another class, and too little (IoU .1–.5)"),
+    ("duplicate", "Duplicate", "lies on an object that a surer detection has found"),
+    ("background", "Background", "lies where there is nothing (IoU < .1)"),
+    ("missed", "Missed", "an object that is not found, and at which no wrong class or loose box lies"),
+)
+
+REASONS = (
+    ("class", "Wrong class", "a detection of another class lies on it"),
+    ("box", "Loose box", "a detection of its class overlaps it, but too little"),
+    ("score", "Low score", "it is found, but below the least score"),
+    ("nothing", "Nothing", "no detection finds it at any score"),
+)
+
 _REPAIRS = {
     "box_beyond_image": (
         "box reached beyond its image and was cut at the border",
@@ -72,6 +93,11 @@ _REPAIRS = {
 }
 
 
+def short(name: str) -> str:
+    """A class name that fits where there is little place."""
+    return lettering.short(name)
+
+
 def whole(number: int) -> str:
     """With commas between thousands."""
     return f"{number:,}"
@@ -80,6 +106,16 @@ def whole(number: int) -> str:
 def figure(number: float | None) -> str:
     """A figure between 0 and 1 as COCO prints it: three decimals."""
     return UNDEFINED if number is None else f"{number:.3f}"
+
+
+def change(number: float | None) -> str:
+    """By how much a figure rose or fell, with its sign."""
+    return "" if number is None else "±0.000" if abs(number) < 0.0005 else f"{number:+.3f}".replace("-", "−")
+
+
+def direction(number: float | None) -> str:
+    """up, down or same, of a change; as `change` shows it."""
+    return "same" if number is None or abs(number) < 0.0005 else "up" if number > 0 else "down"
 
 
 def loss(number: float | None) -> str:
@@ -115,12 +151,11 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def verdict(evaluation: Evaluation) -> str:
-    """The result in one line."""
+    """What the figures were taken over."""
     images = count(evaluation.images, "validation image")
-    ap, ap50 = evaluation.figures["AP"], evaluation.figures["AP50"]
-    if ap is None or ap50 is None:
+    if evaluation.figures["AP"] is None:
         return f"No figure over {images}: there is nothing in them to find."
-    return f"AP {figure(ap)}, AP50 {figure(ap50)} over {images}."
+    return f"over {images} with {count(evaluation.objects, 'object')}."
 
 
 def run(training: Training, data: Data) -> str:
@@ -170,6 +205,45 @@ def balance(cases: Sequence[Case]) -> str:
         f"Over {count(len(cases), 'image')}: found {whole(right)} of {count(objects, 'object')}{recall}, "
         f"with {count(false, 'false detection')}{precision}; {count(faultless, 'image')} without a fault."
     )
+
+
+def compared(earlier: Earlier) -> str:
+    """The run that this one is compared with, and its two main figures."""
+    ap, ap50 = (figure(earlier.figures.get(name)) for name in ("AP", "AP50"))
+    return f"Against {earlier.name}: AP {ap}, AP50 {ap50}."
+
+
+def threshold(best: Threshold | None, min_score: float) -> str:
+    """Which least score to take."""
+    if best is None:
+        return "Nothing is right at any score, so that none can be suggested."
+    return (
+        f"F1, the balance of both, is highest at a least score of {best.threshold:.2f}: F1 {figure(best.f1)}, "
+        f"precision {figure(best.precision)}, recall {figure(best.recall)}. "
+        f"This page shows and counts from {min_score:g} on (report.min_score)."
+    )
+
+
+def confused(matrix: Matrix) -> str:
+    """How many objects were taken for another class, and which pairs of classes are shown."""
+    shown = sum(pair.count for pair in matrix.pairs)
+    rest = (
+        ""
+        if shown == matrix.confused
+        else f"; the {len(matrix.pairs)} most frequent pairs are {whole(shown)} of them"
+    )
+    return f"{count(matrix.confused, 'object was', 'objects were')} taken for another class{rest}."
+
+
+def blamed(case: Case) -> str:
+    """The errors of an image by kind and reason: missed 1 wrong class; false 2 loose box."""
+    names = {kind: name.lower() for kind, name, _ in (*ERRORS, *REASONS)}
+    parts = []
+    for of, kinds, order in (("missed", case.reasons, REASONS), ("false", case.kinds, ERRORS)):
+        counts = [(kinds.count(kind), names[kind]) for kind, *_ in order if kind in kinds]
+        if counts:
+            parts.append(f"{of}: {', '.join(f'{number} {name}' for number, name in counts)}")
+    return "; ".join(parts)
 
 
 def told(case: Case) -> str:

@@ -1,0 +1,1 @@
+"""What became of each detection and each object, and what that says; numpy and pycocotools, no MindSpore."""

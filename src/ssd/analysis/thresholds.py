@@ -1,0 +1,73 @@
+"""Precision, recall and F1 by the score from which a detection counts, and the score that suits best."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ssd.analysis.judging import FALSE, RIGHT, Judged
+from ssd.files import write_csv
+
+STEPS = 99
+"""Thresholds 0.01, 0.02 … 0.99."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """All classes together at one least score; None where undefined: no detection, or nothing to find."""
+
+    threshold: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+def sweep(images: Iterable[Judged]) -> list[Threshold]:
+    """Precision, recall and F1 over all images, at each threshold.
+
+    precision = right / (right + false), recall = right / objects, F1 = 2 right / (objects + right + false). What is
+    ignored is left out.
+    """
+    objects, right, false = 0, [np.zeros(0)], [np.zeros(0)]
+    for image in images:
+        objects += int(image.objects.counts.sum())
+        right.append(image.detections.scores[image.verdicts == RIGHT])
+        false.append(image.detections.scores[image.verdicts == FALSE])
+    rights, falses = np.sort(np.concatenate(right)), np.sort(np.concatenate(false))
+    rows = []
+    for step in range(1, STEPS + 1):
+        threshold = step / (STEPS + 1)
+        hits = len(rights) - int(np.searchsorted(rights, threshold))
+        slips = len(falses) - int(np.searchsorted(falses, threshold))
+        rows.append(
+            Threshold(
+                threshold,
+                hits / (hits + slips) if hits + slips else None,
+                hits / objects if objects else None,
+                2 * hits / (objects + hits + slips) if objects else None,
+            )
+        )
+    return rows
+
+
+def suggested(rows: Sequence[Threshold]) -> Threshold | None:
+    """The threshold of the highest F1, the lowest of equals; None where nothing is right at any."""
+    best = max(rows, key=lambda row: row.f1 or 0.0, default=None)
+    return best if best is not None and best.f1 else None
+
+
+def write_thresholds(path: Path, rows: Sequence[Threshold]) -> None:
+    """Write thresholds.csv: threshold, precision, recall, f1; an undefined figure is an empty field."""
+    write_csv(
+        path,
+        ("threshold", "precision", "recall", "f1"),
+        [
+            (f"{row.threshold:.2f}", *(_written(value) for value in (row.precision, row.recall, row.f1)))
+            for row in rows
+        ],
+    )
+
+
+def _written(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4f}"
