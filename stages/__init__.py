@@ -3,15 +3,11 @@
 import argparse
 import ast
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 # A picture of a thousand million pixels takes a small file and gigabytes; OpenCV reads this when it is imported.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))
@@ -23,6 +19,8 @@ NO_OPTIONS: Options = MappingProxyType({})
 
 # A queued experiment runs in a copy of the repository: it must import that copy's package, not the installed one.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from ssd.runtime import leave_when_stopped  # noqa: E402 - of this copy
 
 
 def run_stage(
@@ -42,7 +40,7 @@ def run_stage(
         instead: what runs in place of `main` when options are given, with these as its arguments.
     """
     given = _parse_arguments(Path(sys.argv[0]).stem, description, options)
-    _leave_when_stopped()
+    leave_when_stopped()
     try:
         if instead is not None and given:
             instead(**given)
@@ -78,24 +76,6 @@ def _parse_arguments(name: str, description: str | None, options: Options) -> di
     return vars(parser.parse_args())
 
 
-def _leave_when_stopped() -> None:
-    """End at once on Ctrl-C, and on SIGTERM, which MindSpore makes of it while its graphs run.
-
-    A KeyboardInterrupt would be lost in MindSpore's C++, or crash it. What a stage writes, it writes aside: the
-    old files stay, and the next run clears away what was left half written.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _leave)
-
-
-def _leave(*_: object) -> None:
-    try:
-        os.write(2, b"stopped\n")  # print may be what was interrupted
-    finally:
-        os._exit(STOPPED)
-
-
 def _before_imports() -> None:
     """Answer --help, wrong arguments and Ctrl-C already while a stage is imported, which may take seconds."""
     name = sys.orig_argv[-len(sys.argv)].rpartition(".")[2]
@@ -103,7 +83,7 @@ def _before_imports() -> None:
     if path.is_file():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         _parse_arguments(name, ast.get_docstring(tree), _options(tree))
-        _leave_when_stopped()
+        leave_when_stopped()
 
 
 def _options(stage: ast.Module) -> Options:

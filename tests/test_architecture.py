@@ -22,7 +22,8 @@ BELOW = {
     "engine": {"data", "model", "geometry", "config", "files", "runtime"},
     "analysis": {"data", "geometry", "config", "files"},
     "report": {"analysis", "data", "geometry", "config", "files"},
-    "__main__": {"engine", "data"},
+    "detect": {"engine", "report", "data", "geometry", "config", "files", "runtime"},
+    "__main__": {"detect", "engine", "data", "runtime"},
 }
 
 

@@ -1,4 +1,4 @@
-"""`python -m ssd`: its help, its errors, and one conversion."""
+"""`python -m ssd`: its help, its errors, one conversion and one detection."""
 
 import json
 import subprocess
@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from small_detector import ANCHORS, DESCRIPTION, photo
 
 from ssd.__main__ import main
-from ssd.engine.checkpoint import load_checkpoint
+from ssd.detect.pictures import read_picture, write_picture
+from ssd.engine.checkpoint import build_network, load_checkpoint, save_checkpoint
+from ssd.model.weights import initialise
 
 SHAPES = json.loads((Path(__file__).parent / "golden" / "torchvision_ssd.json").read_text())
 
@@ -25,20 +28,28 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
+def imported_by(done: subprocess.CompletedProcess) -> set[str]:
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--help"], "convert"), (["convert", "--help"], "OUT.safetensors")],
+    [
+        (["--help"], "convert"),
+        (["convert", "--help"], "OUT.safetensors"),
+        (["detect", "--help"], "PHOTO|FOLDER|VIDEO"),
+    ],
 )
 def test_help_says_what_there_is_without_importing_what_it_needs(arguments: list[str], said: str) -> None:
     done = run(*arguments)
     assert done.returncode == 0
     assert said in done.stdout
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = imported_by(done)
     assert "argparse" in imported
     assert not imported & {"mindspore", "numpy"}
 
 
-@pytest.mark.parametrize("arguments", [[], ["paint"], ["convert"], ["convert", "a.pth"]])
+@pytest.mark.parametrize("arguments", [[], ["paint"], ["convert"], ["convert", "a.pth"], ["detect"]])
 def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -65,3 +76,103 @@ def test_weights_of_torchvision_become_a_checkpoint(
         f"{out}: SSD300 of 80 classes; stage evaluate takes it as models/ssd.safetensors\n"
     )
     assert load_checkpoint(out).description.class_names[0] == "person"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of two classes that learnt nothing."""
+    path = tmp_path_factory.mktemp("models") / "ssd.safetensors"
+    net = build_network(DESCRIPTION)
+    initialise(net, 1, 0.01)
+    save_checkpoint(path, net, ANCHORS, DESCRIPTION)
+    return path
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "a.png"
+    write_picture(path, photo())
+    return path
+
+
+def refusal(*arguments: Path | str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main(["detect", *map(str, arguments)])
+    return caught.value.code
+
+
+def test_objects_in_pictures_are_drawn_and_written_down(
+    model: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    options = ["--model", str(model), "--out", str(out), "--min-score", "0", "--max-detections", "3"]
+    main(["detect", str(picture), *options])
+    said = capsys.readouterr()
+    assert said.out == f"{out}: drew 1 picture; 3 detections in detections.json, their files in images.json\n"
+    assert said.err == ""
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "detections.json", "images.json"]
+    assert len(json.loads((out / "detections.json").read_text())) == 3
+    assert (read_picture(out / "a.png") != photo()).any()
+
+
+def test_a_picture_that_is_none_ends_in_exit_code_1_with_the_others_done(
+    model: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    told = refusal(tmp_path, "--model", model, "--out", tmp_path / "out")
+    assert told == "error: 1 of 2 pictures could not be read or drawn"
+    said = capsys.readouterr()
+    assert said.err == f"{tmp_path / 'b.png'}: expected a picture, got 10 bytes that are none\n"
+    assert said.out.startswith(f"{tmp_path / 'out'}: drew 1 picture; ")
+    assert (tmp_path / "out/a.png").is_file()
+
+
+def test_what_is_wrong_with_the_arguments_of_detect_is_one_sentence(
+    model: Path, picture: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    none = tmp_path / "none.jpg"
+    assert refusal(none, "--model", model) == f"error: {none}: no such file or folder"
+    told = refusal(picture, "--model", model, "--out", out, "--min-score", "1.5")
+    assert told == "error: min_score: expected a number >= 0 and <= 1, got 1.5"
+    told = refusal(picture, "--model", none, "--out", out)
+    assert told == f"error: {none}: no such checkpoint; run the train stage first"
+    told = refusal(picture, "--model", picture, "--out", out)
+    assert told.startswith(f"error: {picture}: expected a safetensors file, got a damaged or another one")
+    other = tmp_path / "other.safetensors"
+    safetensors.numpy.save_file({"a": np.zeros(3, np.float32)}, other)
+    told = refusal(picture, "--model", other, "--out", out)
+    assert told == f"error: {other}: expected a checkpoint of this project, got another safetensors file"
+    older = tmp_path / "older.safetensors"
+    safetensors.numpy.save_file({"a": np.zeros(3, np.float32)}, older, {"ssd": '{"format": 1}'})
+    told = refusal(picture, "--model", older, "--out", out)
+    assert told == f"error: {older}: expected a checkpoint of format 3, got another; train again"
+    assert not out.exists()
+
+
+def test_a_missing_picture_is_told_of_without_importing_mindspore(tmp_path: Path) -> None:
+    done = run("detect", str(tmp_path / "a.jpg"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"error: {tmp_path / 'a.jpg'}: no such file or folder"
+    assert "mindspore" not in imported_by(done)
+
+
+def test_ctrl_c_ends_it_in_one_word(picture: Path) -> None:
+    code = (
+        "import os, signal, ssd.detect.inputs, ssd.__main__;"
+        "ssd.detect.inputs.gather = lambda *_: os.kill(os.getpid(), signal.SIGINT);"
+        "ssd.__main__.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "detect", str(picture)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+def test_the_console_script_is_this() -> None:
+    pyproject = Path(__file__).parents[1] / "pyproject.toml"
+    assert 'ssd = "ssd.__main__:main"' in pyproject.read_text(encoding="utf-8").splitlines()

@@ -4,10 +4,18 @@ import argparse
 import sys
 from pathlib import Path
 
+from ssd.runtime import leave_when_stopped
+
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a subcommand; bad input ends it with one sentence on stderr and exit code 1."""
+    """Run a subcommand; bad input ends it with one sentence on stderr and exit code 1.
+
+    Args:
+        arguments: None: those of the command line; then Ctrl-C ends the process at once.
+    """
     given = _parser().parse_args(arguments)
+    if arguments is None:
+        leave_when_stopped()
     try:
         given.run(given)
     except (ValueError, OSError) as error:
@@ -31,7 +39,66 @@ def _parser() -> argparse.ArgumentParser:
         help="records whose classes it was trained on, as data/records; without it, COCO's 80 classes",
     )
     convert.set_defaults(run=_convert)
+    _add_detect(commands)
     return parser
+
+
+def _add_detect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    detect = commands.add_parser(
+        "detect",
+        help="find and draw objects in photos, folders of photos and videos",
+        description="Find the objects in photos and videos, draw them, and write them down in COCO's form.",
+        epilog="Each picture and video is drawn in a file of its name in the folder of --out, with detections.json "
+        "and images.json beside them. A video is a file whose name ends in .mp4, .mov, .avi, .mkv or the like; of a "
+        "folder all .jpg, .jpeg, .png, .bmp and .webp are taken.",
+    )
+    detect.add_argument(
+        "inputs", type=Path, nargs="+", metavar="PHOTO|FOLDER|VIDEO", help="any number of each"
+    )
+    detect.add_argument(
+        "--model",
+        type=Path,
+        default=Path("models/ssd.safetensors"),
+        metavar="FILE",
+        help="the checkpoint (default: %(default)s)",
+    )
+    detect.add_argument(
+        "--out",
+        type=Path,
+        default=Path("detections"),
+        metavar="FOLDER",
+        help="for the results (default: %(default)s)",
+    )
+    detect.add_argument(
+        "--min-score",
+        type=float,
+        default=0.3,
+        metavar="S",
+        help="detections score above this, from 0 to 1 (default: %(default)s)",
+    )
+    detect.add_argument(
+        "--nms-iou",
+        type=float,
+        metavar="IOU",
+        help="of two boxes of a class that overlap more, the better stays (default: as the network's recipe: 0.6 "
+        "if its scores are sigmoids, else 0.45)",
+    )
+    detect.add_argument(
+        "--max-detections",
+        type=int,
+        default=100,
+        metavar="N",
+        help="at most so many in a picture (default: %(default)s)",
+    )
+    detect.add_argument(
+        "--batch-size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="pictures that go through the network together; for machines of many processors: on two, larger "
+        "ones are no faster (default: %(default)s)",
+    )
+    detect.set_defaults(run=_detect)
 
 
 def _convert(given: argparse.Namespace) -> None:
@@ -46,6 +113,31 @@ def _convert(given: argparse.Namespace) -> None:
     convert_torchvision(given.source, given.out, classes)
     named = sum(name != UNUSED for name in classes.values())
     print(f"{given.out}: SSD300 of {named} classes; stage evaluate takes it as models/ssd.safetensors")
+
+
+def _detect(given: argparse.Namespace) -> None:
+    # What can be wrong with the files is told before the seconds that importing MindSpore takes.
+    from ssd.detect.inputs import gather
+
+    jobs = gather(given.inputs, given.out)
+
+    from ssd.detect.detector import Detector
+    from ssd.detect.run import detect_files
+
+    detector = Detector.load(
+        given.model,
+        min_score=given.min_score,
+        nms_iou=given.nms_iou,
+        max_detections=given.max_detections,
+        batch_size=given.batch_size,
+    )
+    outcome = detect_files(detector, jobs, given.out, given.batch_size)
+    for fault in outcome.faults:
+        print(fault, file=sys.stderr)
+    if outcome.results.images:
+        print(outcome.told(given.out))
+    if outcome.faults:
+        raise ValueError(f"{len(outcome.faults)} of {len(jobs.pictures)} pictures could not be read or drawn")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
 """What must be set before MindSpore is imported; every module that imports it calls `prepare_mindspore` first."""
 
 import os
+import signal
 from functools import cache
+
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 def prepare_mindspore() -> None:
@@ -40,3 +44,21 @@ def compile_whole_cells() -> None:
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.device_context.cpu.op_tuning.threads_num(threads())
+
+
+def leave_when_stopped() -> None:
+    """End at once on Ctrl-C, and on SIGTERM, which MindSpore makes of it while its graphs run.
+
+    A KeyboardInterrupt would be lost in MindSpore's C++, or crash it. What is written is written aside: the
+    old files stay, and the next run clears away what was left half written.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
+
+
+def _leave(*_: object) -> None:
+    try:
+        os.write(2, b"stopped\n")  # print may be what was interrupted
+    finally:
+        os._exit(STOPPED)

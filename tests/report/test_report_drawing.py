@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ssd.report.cases import judge
-from ssd.report.drawing import COLOURS, Frame, Picture, draw_case, draw_truth, jpeg
+from ssd.report.drawing import Frame, Picture, draw_case, draw_truth, jpeg
 from ssd.report.inputs import Detection, Image, Object
-from ssd.report.lettering import ink_on, short, text_width
+from ssd.report.lettering import COLOURS, ink_on, short, text_width
 
 FRAME = Frame(320, 240)
 CLASSES = {17: "cat", 18: "dog"}

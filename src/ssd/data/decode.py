@@ -4,17 +4,21 @@ import cv2
 import numpy as np
 
 
-def decode(encoded: bytes) -> np.ndarray | None:
+def decode(encoded: bytes, *, upright: bool = False) -> np.ndarray | None:
     """The photo as [H, W, 3] uint8 RGB, also if it is grey; None if it is damaged, cut off or no picture.
 
-    The pixels are as stored: EXIF orientation is ignored, because annotations refer to the stored picture.
+    Transparency is left out: what is stored under it counts.
+
+    Args:
+        encoded: the file's bytes.
+        upright: turn the picture as its EXIF orientation says. Otherwise the pixels are as stored, because
+            annotations refer to the stored picture.
     """
     if not encoded:
         return None
+    flags = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        picture = cv2.imdecode(
-            np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        )
+        picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error:  # such as a picture of more pixels than OpenCV takes
         return None
     return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

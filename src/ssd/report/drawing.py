@@ -13,15 +13,10 @@ import numpy as np
 
 from ssd.report.cases import Case
 from ssd.report.inputs import Detection, Image, Object
-from ssd.report.lettering import ink_on, short, text_width
+from ssd.report.lettering import COLOURS, free_place, ink_on, short, text_width
 
 Photo = Callable[[str, int], bytes]
 
-# Apart from each other and from most photos; with more classes than colours the names tell.
-COLOURS = (
-    "#ff4d6a", "#19b5ff", "#ffb300", "#2ed573", "#b07cff", "#ff7a1a",
-    "#0fd3c4", "#ff74d4", "#b8e000", "#7288ff", "#f7e04b", "#d99168",
-)  # fmt: skip
 LETTERS = 11.0
 LABEL_HEIGHT = 15.0
 
@@ -159,21 +154,14 @@ class _Drawing:
         self._outlines.append(Outline(kind, x, y, width, height, colour, f"{prefix}{name}{score}"))
 
     def label(self, kind: str, box: Object | Detection, text: str) -> None:
-        x, y, box_width, box_height = self._place(box)
         width = round(text_width(text) * LETTERS + 8, 1)
-        right, bottom = x + box_width, y + box_height
-        places = (
-            (x, y - LABEL_HEIGHT), (x, bottom), (right - width, y - LABEL_HEIGHT), (right - width, bottom),
-            (x, y), (x, bottom - LABEL_HEIGHT), (right - width, y), (right - width, bottom - LABEL_HEIGHT),
-        )  # fmt: skip
-        for left, top in places:
-            left = min(max(left, 0.0), self._frame.width - width)
-            fits = left >= 0 and 0 <= top <= self._frame.height - LABEL_HEIGHT
-            if fits and not any(_touch(left, top, width, other) for other in self._labels):
-                colour = "#16181d" if kind == "missed" else self._colours[box.category_id]
-                label = Label(kind, round(left, 1), round(top, 1), width, text, colour, ink_on(colour))
-                self._labels.append(label)
-                return
+        taken = [(label.x, label.y, label.width, LABEL_HEIGHT) for label in self._labels]
+        frame = (self._frame.width, self._frame.height)
+        place = free_place(self._place(box), width, LABEL_HEIGHT, frame, taken)
+        if place is not None:
+            left, top = (round(at, 1) for at in place)
+            colour = "#16181d" if kind == "missed" else self._colours[box.category_id]
+            self._labels.append(Label(kind, left, top, width, text, colour, ink_on(colour)))
 
     def picture(self, jpeg: bytes, description: str) -> Picture:
         sides = (round(side, 1) for side in (self._x, self._y, self._width, self._height))
@@ -187,8 +175,3 @@ class _Drawing:
         top, bottom = (min(max(at, 0.0), self._height) for at in (y, y + height))
         sides = (self._x + left, self._y + top, right - left, bottom - top)
         return tuple(round(side, 1) for side in sides)  # type: ignore[return-value]
-
-
-def _touch(x: float, y: float, width: float, other: Label) -> bool:
-    beside = x >= other.x + other.width or other.x >= x + width
-    return not beside and abs(y - other.y) < LABEL_HEIGHT

@@ -1,0 +1,1 @@
+"""Detection on pictures and videos of one's own; a checkpoint carries all that it needs."""
