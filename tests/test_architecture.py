@@ -21,7 +21,7 @@ BELOW = {
     "model": {"geometry", "config", "files", "runtime"},
     "engine": {"data", "model", "geometry", "config", "files", "runtime"},
     "report": {"data", "geometry", "config", "files"},
-    "__main__": {"engine", "data"},
+    "__main__": {"engine", "data", "files"},
 }
 
 

@@ -4,13 +4,17 @@ import argparse
 import sys
 from pathlib import Path
 
+from ssd.files import told
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a subcommand; bad input ends it with one sentence on stderr and exit code 1."""
     given = _parser().parse_args(arguments)
     try:
         given.run(given)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        sys.exit(f"error: {told(error)}")
+    except ValueError as error:
         sys.exit(f"error: {error}")
 
 
