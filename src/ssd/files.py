@@ -208,7 +208,10 @@ def _remove(path: Path) -> None:
     Where there is none nothing is tried: on a read-only disk that would be an error of its own.
     """
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except OSError as error:  # which names a file as seen from its folder
+            raise OSError(error.errno, error.strerror, str(path)) from None
     elif os.path.lexists(path):
         path.unlink()
 
