@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -177,12 +177,10 @@ def disk(folder: Path) -> Iterator[None]:
 def full(folder: Path) -> Iterator[None]:
     """While it lasts, not a byte is left on the disk."""
     ballast = folder / "ballast"
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1 << 16))
-    with suppress(OSError), ballast.open("ab", buffering=0) as file:
-        while True:
-            file.write(b"0")
+    for block in (bytes(1 << 16), b"0"):
+        with suppress(OSError), ballast.open("ab", buffering=0) as file:
+            while True:
+                file.write(block)
     yield
     ballast.unlink()
 
@@ -201,6 +199,20 @@ def forbidden(folder: Path) -> Iterator[None]:
         yield
     finally:
         folder.chmod(0o755)
+
+
+def permissions_bind(folder: Path) -> bool:
+    """Not so of root."""
+    with forbidden(folder):
+        return not os.access(folder, os.W_OK)
+
+
+FAULTY = {
+    "full": full,
+    "read-only": read_only,
+    "forbidden": forbidden,
+    "limit": nullcontext,
+}
 
 
 def require_one_sentence(done: subprocess.CompletedProcess, target: str, sentence: str) -> None:
@@ -292,34 +304,24 @@ def require_right(run: Run, stage: str) -> None:
 
 
 def require_told_and_mended(run: Run, aim: Aim, fault: str, may_mount: bool) -> None:
-    folder, before = run.project / aim.disk, put_earlier(run, aim.stage)
-    if fault == "limit":
-        assert aim.limit is not None
-        done = limited(run.project, aim.stage, aim.limit)
+    """Meet a stage with a fault: one sentence, nothing lost; and without the fault the right files."""
+    folder = run.project / aim.disk
+    if fault != "limit" and not may_mount:
+        fault = "forbidden" if fault == "read-only" and permissions_bind(folder) else ""
+    if not fault:
+        pytest.skip("it takes the right to mount a disk, or a user whom permissions bind")
+    before = put_earlier(run, aim.stage)
+    with disk(folder) if fault in ("full", "read-only") else nullcontext():
+        with FAULTY[fault](folder):
+            if fault == "limit":
+                assert aim.limit is not None
+                done = limited(run.project, aim.stage, aim.limit)
+            else:
+                done = run.project.stage(aim.stage)
         require_one_sentence(done, aim.target, SENTENCES[fault])
         require_survived(run, aim, before, lost=True)
-    elif may_mount:
-        with disk(folder):
-            with full(folder) if fault == "full" else read_only(folder):
-                done = run.project.stage(aim.stage)
-            require_one_sentence(done, aim.target, SENTENCES[fault])
-            require_survived(run, aim, before, lost=True)
-            require_no_litter(run.project)
-            require_right(run, aim.stage)
-        return
-    else:
-        if fault == "full":
-            pytest.skip("a full disk takes the right to mount one")
-        with forbidden(folder):
-            if os.access(folder, os.W_OK):
-                pytest.skip(
-                    "a read-only disk takes the right to mount one; permissions do not bind this user"
-                )
-            done = run.project.stage(aim.stage)
-        require_one_sentence(done, aim.target, SENTENCES["forbidden"])
-        require_survived(run, aim, before, lost=True)
-    require_no_litter(run.project)
-    require_right(run, aim.stage)
+        require_no_litter(run.project)
+        require_right(run, aim.stage)
 
 
 def of(names: tuple[str, ...], fault: str) -> list[str]:
