@@ -174,13 +174,14 @@ def disk(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def full(folder: Path) -> Iterator[None]:
-    """While it lasts, not a byte is left on the disk."""
+def full(folder: Path, but: int = 0) -> Iterator[None]:
+    """While it lasts, not a byte is left on the disk, or so many, a multiple of 4096."""
     ballast = folder / "ballast"
     for block in (bytes(1 << 16), b"0"):
         with suppress(OSError), ballast.open("ab", buffering=0) as file:
             while True:
                 file.write(block)
+    os.truncate(ballast, ballast.stat().st_size - but)
     yield
     ballast.unlink()
 
@@ -343,6 +344,21 @@ def test_every_stage_that_cannot_write_says_why_and_leaves_the_earlier_files(rea
     require_told_and_mended(ready, AIMS[name], fault, may_mount)
 
 
+@pytest.mark.slow
+def test_mindspore_which_wants_some_megabytes_left_is_no_riddle(ready, may_mount):
+    if not may_mount:
+        pytest.skip("a full disk takes the right to mount one")
+    aim = AIMS["records"]
+    before = put_earlier(ready, aim.stage)
+    with disk(ready.project / aim.disk):
+        with full(ready.project / aim.disk, but=5 << 20):
+            done = ready.project.stage(aim.stage)
+        told = "No space left on device (MindSpore wants 10 MB free); make room on its disk and run again"
+        require_one_sentence(done, aim.target, told)
+        require_survived(ready, aim, before, lost=True)
+        require_right(ready, aim.stage)
+
+
 def require_whole(run: Run, stage: str, target: str, when: str) -> None:
     """Kill a stage as its target gets its name: it is the earlier one or the new one, and the next run is right."""
     before = put_earlier(run, stage)
@@ -434,6 +450,21 @@ def test_a_training_on_a_read_only_disk_keeps_its_states(ready, may_mount):
         pytest.skip("that takes the right to mount a disk")
     with disk(ready.project / "work"):
         require_states_survived(ready, "read-only")
+
+
+@pytest.mark.slow
+def test_a_training_on_a_full_disk_says_so_before_its_first_step(ready, may_mount):
+    if not may_mount:
+        pytest.skip("a full disk takes the right to mount one")
+    shutil.rmtree(ready.project / "work/train")
+    before = put_earlier(ready, "train")
+    with disk(ready.project / "work"):
+        with full(ready.project / "work"):
+            done = ready.project.stage("train")
+        require_one_sentence(done, "work/train/", SENTENCES["full"])
+        assert "/lock: " in done.stderr
+        assert files_in(ready.project, *OUTPUTS) == before
+        require_right(ready, "train")
 
 
 @pytest.mark.slow
