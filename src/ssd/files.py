@@ -10,13 +10,13 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-_ADVICE = MappingProxyType(
+_ADVICE: Mapping[int | None, str] = MappingProxyType(
     {
         errno.ENOSPC: "make room on its disk",
         errno.EDQUOT: "make room, or have the quota raised",
@@ -29,16 +29,11 @@ _ADVICE = MappingProxyType(
 )
 
 
-def advice(error: OSError) -> str | None:
-    """What can be done about a failed system call; None where the error does not say."""
-    return _ADVICE.get(error.errno or 0)
-
-
 def told(error: OSError) -> str:
     """One sentence about a failed system call: the file, the cause and, where known, what to do."""
     if error.filename is None or error.strerror is None:
         return str(error)
-    to_do = advice(error)
+    to_do = _ADVICE.get(error.errno)
     return f"{os.fspath(error.filename)}: {error.strerror}" + (f"; {to_do} and run again" if to_do else "")
 
 

@@ -326,7 +326,10 @@ def require_told_and_mended(run: Run, aim: Aim, fault: str, may_mount: bool) -> 
 
 
 def of(names: tuple[str, ...], fault: str) -> list[str]:
-    return [name for name in names if fault != "limit" or AIMS[name].limit is not None]
+    """Those that a fault makes sense for: of a full disk all bytes of a file are the first."""
+    if fault == "limit":
+        return [name for name in names if AIMS[name].limit is not None]
+    return [name for name in names if name != "records' first bytes"]
 
 
 LONG = tuple(name for name in AIMS if name not in SHORT)
