@@ -46,7 +46,11 @@ def run_stage(
             instead(**given)
         else:
             main()
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        from ssd.files import told  # not above: --help imports nothing
+
+        sys.exit(f"error: {_on_one_line(told(error))}")
+    except ValueError as error:
         sys.exit(f"error: {_on_one_line(str(error))}")
 
 

@@ -23,7 +23,7 @@ BELOW = {
     "analysis": {"data", "geometry", "config", "files"},
     "report": {"analysis", "data", "geometry", "config", "files"},
     "detect": {"engine", "report", "data", "geometry", "config", "files", "runtime"},
-    "__main__": {"detect", "engine", "data", "runtime"},
+    "__main__": {"detect", "engine", "data", "files", "runtime"},
 }
 
 

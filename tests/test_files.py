@@ -4,6 +4,7 @@ import csv
 import errno
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from ssd.files import (
     read_csv,
     read_json,
     replacing_folder,
+    require_room,
     sha256,
+    told,
     write_bytes,
     write_csv,
     write_json,
@@ -298,6 +301,58 @@ def test_a_file_in_the_way_of_a_folder_is_replaced(tmp_path):
         fill(folder, "new")
     assert names_in(tmp_path) == ["folder"]
     assert (tmp_path / "folder" / "file.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [(OSError(errno.ENOSPC, "full"), "folder"), (OSError(errno.EIO, "broken", "elsewhere"), "elsewhere")],
+)
+def test_an_error_without_a_file_that_ends_the_filling_of_a_folder_gets_its_name(tmp_path, error, named):
+    with pytest.raises(OSError) as caught, replacing_folder(tmp_path / "folder"):
+        raise error
+    assert Path(caught.value.filename).name == named
+
+
+def test_litter_that_cannot_be_removed_is_told_by_its_path(tmp_path, monkeypatch):
+    fill(tmp_path / "folder.new", "half")
+
+    def read_only(*_args):
+        raise OSError(errno.EROFS, "Read-only file system", "file.txt")
+
+    monkeypatch.setattr(shutil, "rmtree", read_only)
+    with pytest.raises(OSError) as caught, replacing_folder(tmp_path / "folder"):
+        pass
+    assert caught.value.filename == str(tmp_path / "folder.new")
+
+
+# Room
+
+
+def test_room_is_looked_for_and_given_back(tmp_path):
+    require_room(tmp_path / "file", 1 << 30, 1000)
+    assert names_in(tmp_path) == []
+
+
+def test_room_that_is_not_there_is_told_with_the_file_that_wanted_it(tmp_path):
+    with pytest.raises(OSError) as caught:
+        require_room(tmp_path / "none" / "file", 0, 1)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / "none" / "file"))
+
+
+# What is told
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError("no number"), "no number"),
+        (OSError(errno.ENOSPC, "Full"), "[Errno 28] Full"),
+        (OSError(errno.ENOSPC, "Full", "a"), "a: Full; make room on its disk and run again"),
+        (OSError(errno.ENOTDIR, "Not a directory", Path("a")), "a: Not a directory"),
+    ],
+)
+def test_an_error_of_the_system_is_a_sentence_with_file_cause_and_what_to_do(error, sentence):
+    assert told(error) == sentence
 
 
 # Digests

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ssd.files import told
 from ssd.runtime import leave_when_stopped
 
 
@@ -18,7 +19,9 @@ def main(arguments: list[str] | None = None) -> None:
         leave_when_stopped()
     try:
         given.run(given)
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        sys.exit(f"error: {told(error)}")
+    except ValueError as error:
         sys.exit(f"error: {error}")
 
 

@@ -1,15 +1,40 @@
-"""Files written whole or not at all: everything is written aside, then renamed."""
+"""Files written whole or not at all: everything is written aside, then renamed.
+
+What goes wrong stays an OSError, with the file that was to be written; `told` makes the sentence of it.
+"""
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+_ADVICE: Mapping[int | None, str] = MappingProxyType(
+    {
+        errno.ENOSPC: "make room on its disk",
+        errno.EDQUOT: "make room, or have the quota raised",
+        errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+        errno.EROFS: "make its file system writable",
+        errno.EACCES: "check the permissions of the file and its folder",
+        errno.EPERM: "check the permissions of the file and its folder",
+        errno.EIO: "check its disk",
+    }
+)
+
+
+def told(error: OSError) -> str:
+    """One sentence about a failed system call: the file, the cause and, where known, what to do."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    to_do = _ADVICE.get(error.errno)
+    return f"{os.fspath(error.filename)}: {error.strerror}" + (f"; {to_do} and run again" if to_do else "")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -22,11 +47,31 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk names no file
-        raise
+    except OSError as error:  # which names the file aside, or, on a full disk, none
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
-        aside.unlink(missing_ok=True)
+        _remove(aside)
+
+
+def require_room(path: Path, start: int, size: int) -> None:
+    """Make sure that a file at `path` could have bytes from `start` on, for a library that does not say why not.
+
+    Args:
+        path: of which nothing is read or written.
+        start, size: in bytes; what is before `start` takes no room.
+
+    Raises:
+        OSError: what writing them meets; it names `path`.
+    """
+    aside = path.with_name(path.name + ".room")
+    try:
+        with aside.open("wb") as file:
+            file.seek(start)
+            file.write(bytes(size))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        _remove(aside)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -45,16 +90,11 @@ def write_json(path: Path, tree: Any, indent: int | None = 2) -> None:
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table with one header line and `\\n` line ends; None becomes an empty field."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".new")
-    try:
-        with aside.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, table.getvalue())
 
 
 def read_json(path: Path, object_hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
@@ -134,13 +174,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     the folders changed places is followed by another.
     """
     aside, old = path.with_name(path.name + ".new"), path.with_name(path.name + ".old")
-    _settle(path, aside, old)
-    aside.mkdir(parents=True)
     try:
+        _settle(path, aside, old)
+        aside.mkdir(parents=True)
         yield aside
         if os.path.lexists(path):
             os.replace(path, old)
         os.replace(aside, path)
+    except OSError as error:
+        if error.errno and (error.filename is None or error.filename == str(aside)):
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
     finally:
         _settle(path, aside, old)
 
@@ -154,11 +198,17 @@ def _settle(path: Path, aside: Path, old: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder with all it holds, a file or a link, if there is one."""
+    """Remove a folder with all it holds, a file or a link, if there is one.
+
+    Where there is none nothing is tried: on a read-only disk that would be an error of its own.
+    """
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        try:
+            shutil.rmtree(path)
+        except OSError as error:  # which names a file as seen from its folder
+            raise OSError(error.errno, error.strerror, str(path)) from None
+    elif os.path.lexists(path):
+        path.unlink()
 
 
 def sha256(path: Path) -> str:

@@ -152,8 +152,8 @@ def test_a_full_disk_stops_with_a_word_and_keeps_the_state_before(
     with pytest.raises(ValueError) as raised:
         list(run(training("adam")[1], tmp_path, 2))
     assert str(raised.value) == (
-        f"{tmp_path}: the state after step 6 cannot be written (No space left on device); "
-        "the one before it stays: make room and run again"
+        "training: the state after step 6 cannot be written, those before it stay: "
+        "step: No space left on device; make room on its disk and run again"
     )
     assert list(tmp_path.iterdir()) == [kept]
 

@@ -102,3 +102,10 @@ def test_what_was_half_written_is_no_state_and_is_removed_with_the_states(tmp_pa
     other.touch()
     remove_states(tmp_path)
     assert list(tmp_path.iterdir()) == [other]
+
+
+def test_what_a_killed_process_left_half_written_makes_room_for_the_next_state(tmp_path: Path) -> None:
+    (tmp_path / "step-000000003-0123456789abcdef.safetensors.new").write_bytes(b"half")
+    save_state(tmp_path, STATE)
+    (kept,) = tmp_path.iterdir()
+    assert kept.name.startswith("step-000000007-")

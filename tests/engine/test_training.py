@@ -251,14 +251,62 @@ def test_dropout_is_the_same_in_another_run_and_of_consequence() -> None:
     assert not np.array_equal(once["backbone.fc6.conv.weight"], without["backbone.fc6.conv.weight"])
 
 
-def test_a_loss_that_is_not_finite_stops_with_epoch_step_images_and_advice() -> None:
+def test_a_loss_that_is_not_finite_stops_with_epoch_step_images_and_what_is_wrong_with_the_batch() -> None:
     def batches(epoch: int) -> list[Batch]:
         return [tiny_batch(1.0, 1.0), tiny_batch(1.0, np.inf if epoch == 2 else 1.0)]
 
-    with pytest.raises(
-        ValueError, match=r"epoch 2, step 2, images 201: the loss is inf; try a lower train\.lr_max"
-    ):
+    with pytest.raises(ValueError) as caught:
         train_tiny(TinyNet(), batches, [0.001] * 4, epochs=2)
+    assert str(caught.value) == (
+        "training: epoch 2, step 2, images 201: the loss is inf; the batch's pixels are not finite: "
+        "look at model.input and the images"
+    )
+
+
+class SquareLoss(nn.Cell):
+    """The squares of the offsets: each step at a rate of 1000 makes them larger."""
+
+    def construct(
+        self, offsets: Tensor, logits: Tensor, target_offsets: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return (offsets * offsets).sum(), offsets.sum(), logits.sum()
+
+
+def test_a_rate_that_is_too_high_is_told_with_the_losses_that_grew() -> None:
+    net, rates = TinyNet(), np.full(20, 1e3, np.float32)
+    optimizer = make_optimizer(net, "momentum", rates, 0.0, 0.0)
+    data = Fed(lambda _: [tiny_batch(1.0, 1.0)] * 20)
+    with pytest.raises(ValueError) as caught:
+        list(Training(net, SquareLoss(), optimizer, data, rates, 1).steps())
+    # the kernel 2 becomes 2 (1 - 2000) and so on: a loss of 8, then 3.2e7, and beyond 3.4e38 in the seventh step
+    assert str(caught.value).startswith(
+        "training: epoch 1, step 7, images 106: the loss is inf; the losses before grew (3.197e+07, "
+    )
+    assert "at a learning rate of 1000, which is too high: try a lower train.lr_max" in str(caught.value)
+
+
+def test_after_an_epoch_its_mean_loss_is_the_loss_before() -> None:
+    class Fragile(SumLoss):
+        """Infinite where a target is 7."""
+
+        def construct(
+            self, offsets: Tensor, logits: Tensor, target_offsets: Tensor, labels: Tensor
+        ) -> tuple[Tensor, Tensor, Tensor]:
+            total, box, classes = super().construct(offsets, logits, target_offsets, labels)
+            return total / (target_offsets.max() - 7), box, classes
+
+    def batches(epoch: int) -> list[Batch]:
+        pixels, offsets, labels = tiny_batch(1.0, 1.0)
+        return [(pixels, offsets + (7 if epoch == 2 else 8), labels)]
+
+    net, rates = TinyNet(), np.zeros(2, np.float32)
+    training = Training(
+        net, Fragile(), make_optimizer(net, "momentum", rates, 0.0, 0.0), Fed(batches), rates, 2
+    )
+    with pytest.raises(
+        ValueError, match=r"step 1, .* the losses before did not grow \(10; learning rate 0\)"
+    ):
+        list(training.steps())
 
 
 def test_a_weight_that_is_not_finite_stops_although_the_loss_hides_it() -> None:

@@ -78,14 +78,14 @@ class Project:
     def stage(self, name: str) -> subprocess.CompletedProcess:
         return self.run(sys.executable, "-m", f"stages.{name}", ok=False)
 
-    def start(self, *command: str) -> subprocess.Popen:
-        """A command in a process group of its own, Ctrl-C allowed."""
+    def start(self, *command: str, output: int = subprocess.PIPE) -> subprocess.Popen:
+        """A command in a process group of its own, Ctrl-C allowed; by default what it tells goes into a pipe."""
         return subprocess.Popen(
             command,
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,

@@ -254,15 +254,7 @@ def test_a_queued_experiment_goes_on(clone, trained, attempt: int) -> None:
 
 def start_worker(project: Project) -> None:
     """Start the queue's worker; it keeps what it inherits open, so it is given no pipe to wait for."""
-    subprocess.run(
-        [*DVC, "queue", "start"],
-        cwd=project.folder,
-        env=project.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=True,
-    )
+    assert project.start(*DVC, "queue", "start", output=subprocess.DEVNULL).wait(PATIENCE) == 0
 
 
 def wait_for_worker(project: Project) -> None:

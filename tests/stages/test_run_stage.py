@@ -81,9 +81,18 @@ def test_a_stage_away_from_the_project_says_so(project, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("a sentence"), OSError(28, "No space left on device", "data/raw")]
+    ("error", "told"),
+    [
+        (ValueError("a sentence"), "a sentence"),
+        (OSError("no number"), "no number"),
+        (
+            OSError(28, "No space left on device", "data/raw"),
+            "data/raw: No space left on device; make room on its disk and run again",
+        ),
+        (OSError(20, "Not a directory", "data/raw"), "data/raw: Not a directory"),
+    ],
 )
-def test_an_error_of_the_input_or_the_machine_becomes_the_exit(monkeypatch, error):
+def test_an_error_of_the_input_or_the_machine_becomes_the_exit(monkeypatch, error, told):
     def main():
         raise error
 
@@ -91,7 +100,7 @@ def test_an_error_of_the_input_or_the_machine_becomes_the_exit(monkeypatch, erro
     monkeypatch.setattr(sys, "argv", ["stages/train.py"])
     with pytest.raises(SystemExit) as caught:
         run_stage(main, None)
-    assert caught.value.code == f"error: {error}"  # which Python prints on stderr, and exits with 1
+    assert caught.value.code == f"error: {told}"  # which Python prints on stderr, and exits with 1
 
 
 def test_a_name_from_a_foreign_file_cannot_break_the_sentence_or_move_the_cursor(monkeypatch):

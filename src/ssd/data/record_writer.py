@@ -1,6 +1,8 @@
 """Writing the records: a source's photos, repaired, with their class list, ground truth and manifest."""
 
+import errno
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
@@ -15,8 +17,11 @@ from ssd.data.quiet import gist
 from ssd.data.records import CHECKSUMS, CLASSES, MANIFEST, SCHEMA, make_manifest, row_sha256, with_sentinel
 from ssd.data.repairs import Repairs, to_record_boxes
 from ssd.data.source import Annotation, Category, Photo, Source, Split
-from ssd.files import write_json, write_text
+from ssd.files import require_room, write_json, write_text
 from ssd.runtime import prepare_mindspore
+
+MINDSPORE_LEAVES = 10 << 20
+"""Bytes that must be free on a disk for MindSpore 2.10 to write a row."""
 
 
 def write_records(folder: Path, source: Source, rules: Mindrecord) -> dict[str, Repairs]:
@@ -31,6 +36,7 @@ def write_records(folder: Path, source: Source, rules: Mindrecord) -> dict[str, 
 
     Raises:
         ValueError: a photo or annotation that the rules refuse, or a split of which nothing is left.
+        OSError: a disk that is full, or cannot be written.
     """
     labels = {each.category_id: each.label for each in source.categories}
     files: dict[str, list[tuple[str, int]]] = {}
@@ -85,6 +91,7 @@ def _write_file(
     prepare_mindspore()
     from mindspore.mindrecord import FileWriter
 
+    require_room(path, 0, header_size + page_size)  # where its header has no room MindSpore crashes
     kept, hashes = [], []
     writer = FileWriter(str(path))
     writer.set_header_size(header_size)
@@ -96,16 +103,33 @@ def _write_file(
         try:
             writer.write_raw_data([row])
         except RuntimeError as error:
+            _require_disk(path, page_size)
             raise ValueError(f"{path}: image {photo.id}: MindSpore cannot write it: {gist(error)}") from None
         kept.append(replace(photo, encoded=b""))
         hashes.append(row_sha256(row))
     try:
         writer.commit()
     except RuntimeError as error:
+        _require_disk(path, page_size)
         raise ValueError(f"{path}: MindSpore cannot write it: {gist(error)}") from None
     for written in (path, path.with_name(f"{path.name}.db")):
         written.chmod(0o644)  # MindSpore makes them readable for their owner alone
     return kept, hashes
+
+
+def _require_disk(path: Path, page_size: int) -> None:
+    """Make sure that it is not the disk for which MindSpore could not write; it does not say so itself.
+
+    Raises:
+        OSError: it is.
+    """
+    if shutil.disk_usage(path.parent).free < MINDSPORE_LEAVES:
+        raise OSError(
+            errno.ENOSPC,
+            f"No space left on device (MindSpore wants {MINDSPORE_LEAVES >> 20} MB free)",
+            str(path),
+        )
+    require_room(path, path.stat().st_size if path.exists() else 0, page_size)
 
 
 def _objects(photo: Photo) -> list[Annotation]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ssd.engine.history import EpochLosses
 from ssd.engine.state import load_state, save_state
 from ssd.engine.training import Training
+from ssd.files import told
 
 
 def run(training: Training, folder: Path, every: int) -> Iterator[tuple[EpochLosses, ...]]:
@@ -60,6 +61,5 @@ def _save(folder: Path, training: Training) -> None:
         save_state(folder, state)
     except OSError as error:
         raise ValueError(
-            f"{folder}: the state after step {state.step} cannot be written ({error.strerror}); "
-            "the one before it stays: make room and run again"
+            f"training: the state after step {state.step} cannot be written, those before it stay: {told(error)}"
         ) from None

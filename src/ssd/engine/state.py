@@ -57,6 +57,8 @@ def save_state(folder: Path, state: State) -> None:
     data = safetensors.numpy.save(state.tensors, metadata={"state": told})
     digest = hashlib.sha256(data).hexdigest()[:DIGITS]
     older = _files(folder)
+    for path in folder.glob(f"{_PATTERN}.new"):  # of a process that was killed; takes room
+        path.unlink()
     write_bytes(folder / f"step-{state.step:09d}-{digest}.safetensors", data)
     for path in older[: len(older) + 1 - KEPT]:
         path.unlink(missing_ok=True)

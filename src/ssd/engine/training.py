@@ -11,6 +11,7 @@ from mindspore import Tensor, ops
 from tqdm import tqdm
 
 from ssd.engine.collective import MeanOfProcesses, moving_statistics, require_same_step, sum_of
+from ssd.engine.divergence import ADVICE, likely_cause
 from ssd.engine.history import EpochLosses
 from ssd.engine.processes import Processes
 from ssd.engine.state import State
@@ -19,8 +20,6 @@ from ssd.runtime import compile_whole_cells
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 ALONE = Processes()
-
-_ADVICE = "try a lower train.lr_max, a longer train.warmup_epochs or a train.clip_norm"
 
 
 class Data(Protocol):
@@ -114,7 +113,7 @@ class Training:
                 for batch in self.data.batches(epoch, done):
                     losses = self._take_step(batch)
                     if not np.isfinite(losses).all():
-                        raise ValueError(self._diverged(epoch, losses[0]))
+                        raise ValueError(self._diverged(epoch, losses[0], batch))
                     self.losses.append(losses)
                     self.step += 1
                     bar.set_postfix(epoch=epoch, loss=f"{losses[0]:.3f}", refresh=False)
@@ -130,10 +129,12 @@ class Training:
             self.averaging()
         return float(total.asnumpy()), float(box.asnumpy()), float(classes.asnumpy())
 
-    def _diverged(self, epoch: int, loss: float) -> str:
+    def _diverged(self, epoch: int, loss: float, batch: Batch) -> str:
         step = len(self.losses)
         images = ", ".join(map(str, self.data.image_ids(epoch, step)))
-        return f"training: epoch {epoch}, step {step + 1}, images {images}: the loss is {loss}; {_ADVICE}"
+        before = [each[0] for each in self.losses] or [each.loss for each in self.history]
+        cause = likely_cause(self.step, before, float(self.rates[max(self.step - 1, 0)]), *batch[:2])
+        return f"training: epoch {epoch}, step {step + 1}, images {images}: the loss is {loss}; {cause}"
 
     def _close_epoch(self, epoch: int, bar: tqdm) -> None:
         self._require_finite()
@@ -155,7 +156,7 @@ class Training:
             if not np.isfinite(parameter.asnumpy()).all():
                 raise ValueError(
                     f"training: epoch {(self.step - 1) // self.steps_per_epoch + 1}: {parameter.name} "
-                    f"is not finite any more; {_ADVICE}"
+                    f"is not finite any more; {ADVICE}"
                 )
 
 

@@ -17,6 +17,7 @@ def locked_folder(folder: Path) -> Iterator[Path]:
 
     Raises:
         ValueError: another process has it.
+        OSError: it cannot be written into.
     """
     lock = folder / LOCK
     descriptor = _lock(folder, lock)
@@ -46,7 +47,12 @@ def _lock(folder: Path, lock: Path) -> int:
                 "wait for it, or stop it and start again"
             ) from None
         if lock.exists() and os.stat(lock).st_ino == os.fstat(descriptor).st_ino:
-            os.truncate(descriptor, 0)
-            os.write(descriptor, str(os.getpid()).encode())
+            try:
+                os.truncate(descriptor, 0)
+                os.write(descriptor, str(os.getpid()).encode())
+            except OSError as error:  # which names no file
+                lock.unlink()
+                os.close(descriptor)
+                raise OSError(error.errno, error.strerror, str(lock)) from None
             return descriptor
         os.close(descriptor)  # its holder removed it just now

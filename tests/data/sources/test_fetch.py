@@ -1,4 +1,6 @@
+import errno
 import hashlib
+import resource
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -205,3 +207,20 @@ def test_an_address_that_is_not_http_is_refused(url, tmp_path):
 def test_a_google_drive_address_without_an_id_in_its_path_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"of the form https://drive\.google\.com/file/d/ID/view"):
         fetch("https://drive.google.com/uc?id=1", tmp_path / "set.zip", None, accept)
+
+
+def test_a_download_that_the_disk_does_not_take_is_told_as_such_and_goes_on_later(site, tmp_path):
+    path = tmp_path / "set.zip"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(OSError) as caught:
+            fetch(site.url, path, DIGEST, accept)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert caught.value.filename == f"{path}.unchecked.part"
+    assert not path.exists()
+    assert fetch(site.url, path, DIGEST, accept) == DIGEST
+    assert path.read_bytes() == CONTENT
+    assert names(tmp_path) == ["set.zip"]

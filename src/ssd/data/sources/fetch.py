@@ -5,6 +5,7 @@ look inside (so here it only ever fetches a plain file), writes to stdout, and m
 that fell silent. It has no second try, but goes on with a partial file, so that trying again costs little.
 """
 
+import errno
 import os
 import socket
 import sys
@@ -37,6 +38,7 @@ def fetch(
         timeout: seconds without a byte before a connection counts as lost.
 
     Raises:
+        OSError: a full disk; the part that is there stays.
         ValueError: wrong digest, an address that gives no file, or a download that `check` refuses.
     """
     if path.exists():
@@ -89,6 +91,8 @@ def _download(url: str, target: Path, wanted: Path, timeout: float) -> None:
             ) from None
         except RuntimeError as error:
             cause = _first_cause(error)
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OSError(cause.errno, cause.strerror, str(part))
         if isinstance(cause, RuntimeError):  # the partial file does not fit what the server has now
             part.unlink(missing_ok=True)
         elif _size(part) <= before:
