@@ -80,6 +80,7 @@ def test_the_projects_own_parameters_are_read_into_their_types(folder):
     params = load_text(TEXT)
     assert params.dataset.source == "sample"
     assert params.dataset.sample == Sample(train_images=560, val_images=100, seed=1)
+    assert params.dataset.val_fraction == 0.2
     assert params.dataset.archive.sha256 is None
     assert params.dataset.coco == Coco(None, None, None, None)
     assert params.dataset.voc == Voc(
@@ -249,6 +250,8 @@ def test_a_value_of_another_type_is_named(folder, old, new, sentence):
 
 
 OUT_OF_RANGE = [
+    ("val_fraction: 0.2 ", "val_fraction: 0 ", "dataset.val_fraction: expected a number > 0 and < 1, got 0.0"),
+    ("val_fraction: 0.2 ", "val_fraction: 1 ", "dataset.val_fraction: expected a number > 0 and < 1, got 1.0"),
     ("lr_max: 0.03", "lr_max: 0", "train.lr_max: expected a number > 0, got 0.0"),
     ("lr_end: 0.00005", "lr_end: -1e-05", "train.lr_end: expected a number >= 0, got -1e-05"),
     ("momentum: 0.9", "momentum: 1", "train.momentum: expected a number >= 0 and < 1, got 1.0"),
@@ -477,6 +480,24 @@ def test_a_schedule_of_steps_needs_ascending_milestones_before_its_end(tree, mil
     )
     tree["train"] |= {"milestones": [3, 6]}
     assert check_params(tree, "params.yaml").train.milestones == (3, 6)
+
+
+@pytest.mark.parametrize("missing", ["train_images", "train_annotations"])
+def test_a_coco_train_set_alone_needs_its_two_paths(tree, missing):
+    tree["dataset"] |= {"source": "coco"}
+    tree["dataset"]["coco"] |= {"train_images": "photos", "train_annotations": "a.json"}
+    assert check_params(tree, "params.yaml").dataset.coco == Coco("photos", "a.json", None, None)
+    tree["dataset"]["coco"][missing] = None
+    with pytest.raises(ValueError) as caught:
+        check_params(tree, "params.yaml")
+    assert str(caught.value) == (
+        f"params.yaml: dataset.coco.{missing}: expected a path, because source is coco; got nothing"
+    )
+
+
+def test_a_voc_train_set_may_be_alone(tree):
+    tree["dataset"]["voc"]["val_sets"] = []
+    assert check_params(tree, "params.yaml").dataset.voc.val_sets == ()
 
 
 @pytest.mark.parametrize("missing", ["train_images", "train_annotations", "val_images", "val_annotations"])

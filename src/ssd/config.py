@@ -121,7 +121,10 @@ class Archive:
 
 @dataclass(frozen=True)
 class Coco:
-    """A COCO-format data set on this machine: directories or zips of images, annotation files or members of zips."""
+    """A COCO-format data set on this machine: directories or zips of images, annotation files or members of zips.
+
+    Both of val may be empty: then a part of train is val.
+    """
 
     train_images: str | None
     train_annotations: str | None
@@ -133,13 +136,14 @@ class Coco:
 class Voc:
     """Data in PASCAL VOC's form on this machine: folders or tars, and which image sets make train and val.
 
-    A set is named by its folder and itself: 2007/trainval is ImageSets/Main/trainval.txt of VOC2007. `difficult` says
-    whether objects marked difficult are trained on; evaluation never counts them.
+    A set is named by its folder and itself: 2007/trainval is ImageSets/Main/trainval.txt of VOC2007. `val_sets` may be
+    empty: then a part of train is val. `difficult` says whether objects marked difficult are trained on; evaluation
+    never counts them.
     """
 
     devkits: tuple[str, ...]
     train_sets: tuple[str, ...]
-    val_sets: tuple[str, ...]
+    val_sets: Annotated[tuple[str, ...], MayBeEmpty()]
     difficult: Literal["train", "ignore"]
 
     def __post_init__(self) -> None:
@@ -153,9 +157,13 @@ class Voc:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Where the data comes from; only the section that `source` names is used."""
+    """Where the data comes from; only the section that `source` names is used.
+
+    `val_fraction`: of train's photos, the share that is val where coco or voc names no val.
+    """
 
     source: Literal["sample", "archive", "coco", "voc"]
+    val_fraction: Annotated[float, Above(0), Below(1)]
     sample: Sample
     archive: Archive
     coco: Coco
@@ -163,7 +171,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if self.source == "coco":
-            empty = [name for name, value in vars(self.coco).items() if value is None]
+            train_alone = self.coco.val_images is None and self.coco.val_annotations is None
+            asked = ("train_images", "train_annotations") if train_alone else tuple(vars(self.coco))
+            empty = [name for name in asked if getattr(self.coco, name) is None]
             if empty:
                 raise ValueError(f"coco.{empty[0]}: expected a path, because source is coco; got nothing")
 

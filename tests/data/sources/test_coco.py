@@ -10,6 +10,7 @@ from tiny_raw import train_tree as fresh_train
 
 from ssd.data.source import Annotation, Category
 from ssd.data.sources.coco import read_coco, read_instances
+from ssd.data.sources.held_out import is_held_out
 from ssd.data.sources.layouts import read_source
 from ssd.files import write_json
 
@@ -239,6 +240,7 @@ def test_what_is_no_annotation_file_is_refused(tmp_path, content, sentence):
 
 
 def test_a_missing_annotation_file_is_named(tmp_path):
+    (tmp_path / "layout.json").write_text('{"layout": "coco"}')
     with pytest.raises(ValueError, match=r"train\.json: no such file"):
         read_coco(tmp_path)
 
@@ -274,6 +276,59 @@ def test_annotation_0_gets_a_free_id_because_pycocotools_would_not_see_it(tmp_pa
     source = read_coco(write_raw(tmp_path, val=val))
     assert [each.id for each in next(source.val.photos()).annotations] == [7, 6]
     assert source.notes == ("val: annotation 0 has the id 7 here, because pycocotools takes 0 for none",)
+
+
+def alone(folder, share, train=None):
+    """A folder of layout coco that has train alone."""
+    raw = write_raw(folder, train=train)
+    (raw / "val.json").unlink()
+    (raw / "val.zip").unlink()
+    (raw / "layout.json").write_text(json.dumps({"layout": "coco", "val_fraction": share}))
+    return raw
+
+
+def test_of_a_train_set_alone_a_share_is_val_with_its_photos_and_annotations(tmp_path):
+    # the first 8 bytes of SHA-256, over 2**64: .721 of 12.jpg, .862 of 30.jpg, .676 of 4.jpg
+    assert [is_held_out(name, 0.7) for name in ("12.jpg", "30.jpg", "4.jpg")] == [False, False, True]
+    source = read_source(alone(tmp_path, 0.7))
+    photos = {split.name: list(split.photos()) for split in (source.train, source.val)}
+    assert {name: [photo.id for photo in each] for name, each in photos.items()} == {
+        "train": [12, 30],
+        "val": [4],
+    }
+    assert photos["val"][0].encoded == picture(4, 50, 50)
+    assert [len(photo.annotations) for photo in photos["train"]] == [0, 3]
+    assert (source.train.count, source.train.most_annotations) == (2, 3)
+    assert (source.val.count, source.val.most_annotations) == (1, 1)
+    assert source.categories == (Category(1, 3, "car"), Category(2, 18, "dog"))
+    assert source.notes == ("val: 1 of the 3 photos of train, chosen by their names (val_fraction 0.7)",)
+
+
+def test_of_a_train_set_alone_the_other_splits_errors_name_its_file(tmp_path):
+    source = read_coco(alone(tmp_path, 0.7))
+    assert source.val.address == source.train.address == str(tmp_path / "train.json")
+
+
+def test_the_same_photo_under_another_id_stays_in_its_split(tmp_path):
+    other = fresh_train()
+    for each in other["images"]:
+        each["id"] += 100
+    for each in other["annotations"]:
+        each["image_id"] += 100
+    source = read_coco(alone(tmp_path, 0.7, train=other))
+    assert [photo.file_name for photo in source.val.photos()] == ["4.jpg"]
+
+
+@pytest.mark.parametrize(("share", "train", "val"), [(0.01, 3, 0), (0.99, 0, 3)])
+def test_a_share_that_leaves_no_photos_to_a_split_is_refused(tmp_path, share, train, val):
+    with pytest.raises(ValueError, match=rf"train\.json: expected photos for .* got {train} and {val} by"):
+        read_coco(alone(tmp_path, share))
+
+
+@pytest.mark.parametrize("share", [0, 1.0, -0.5, "0.2", True, []])
+def test_a_layout_with_a_share_that_is_none_is_refused(tmp_path, share):
+    with pytest.raises(ValueError, match=r"layout\.json: expected a number above 0 and below 1 as val_fract"):
+        read_coco(alone(tmp_path, share))
 
 
 def test_an_unknown_layout_is_refused(tmp_path):

@@ -53,8 +53,12 @@ def coco(**changes):
 
 
 def raw(project, **changes):
-    copy_coco(coco(**changes), project / "raw", project)
+    copy_coco(coco(**changes), 0.5, project / "raw", project)
     return project / "raw"
+
+
+def alone(project, share):
+    return copy_coco(coco(val_images=None, val_annotations=None), share, project / "raw", project)
 
 
 def test_a_folder_becomes_a_stored_zip_of_the_named_images(project):
@@ -70,6 +74,25 @@ def test_annotations_are_copied_byte_for_byte(project):
 
 def test_exactly_the_four_files_of_the_layout_are_written(project):
     assert sorted(os.listdir(raw(project))) == ["train.json", "train.zip", "val.json", "val.zip"]
+
+
+def test_a_train_set_alone_is_copied_alone_with_the_share_that_is_val(project):
+    # the first 8 bytes of the names' SHA-256, over 2**64: .239 of sub/a.jpg, .477 of b.jpg
+    assert alone(project, 0.3) == {"val_fraction": 0.3}
+    assert sorted(os.listdir(project / "raw")) == ["train.json", "train.zip"]
+    with zipfile.ZipFile(project / "raw/train.zip") as archive:
+        assert archive.namelist() == ["b.jpg", "sub/a.jpg"]
+
+
+@pytest.mark.parametrize(("share", "got"), [(0.2, "2 and 0"), (0.5, "0 and 2")])
+def test_a_share_that_leaves_a_split_without_photos_is_refused_before_they_are_copied(project, share, got):
+    with pytest.raises(ValueError) as caught:
+        alone(project, share)
+    assert str(caught.value) == (
+        f"params.yaml: dataset.val_fraction: {project / 'train.json'}: expected photos for train and for val, got "
+        f"{got} by the share {share} of 2; change it, or give val photos of its own"
+    )
+    assert not (project / "raw/train.zip").exists()
 
 
 def test_the_same_photos_make_the_same_zip_whatever_their_order_times_and_modes(tmp_path):
@@ -234,7 +257,7 @@ def test_photos_of_coco_arrive_as_they_are(tmp_path):
         val_images="val2017",
         val_annotations="annotations/instances_val2017.json",
     )
-    copy_coco(paths, tmp_path / "raw", COCO_TINY)
+    copy_coco(paths, 0.5, tmp_path / "raw", COCO_TINY)
     with zipfile.ZipFile(tmp_path / "raw/val.zip") as archive:
         assert len(archive.namelist()) == 80
         for name in archive.namelist():

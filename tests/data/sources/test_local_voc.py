@@ -20,7 +20,7 @@ def files_in(folder):
 
 
 def copied(project, **changes):
-    return copy_voc(voc(**changes), project / "raw", project)
+    return copy_voc(voc(**changes), 0.5, project / "raw", project)
 
 
 FOLDERS = tuple(name.removesuffix(".tar") for name in TARS)

@@ -22,6 +22,7 @@ FILES = [
 def dataset(source, archive=None, coco=None):
     return Dataset(
         source,
+        0.5,
         Sample(2, 1, 0),
         archive or Archive(NOWHERE, None),
         coco or Coco(None, None, None, None),
@@ -70,6 +71,19 @@ def test_a_coco_data_set_has_the_coco_layout(folders):
     fill_raw(dataset("coco", coco=Coco("photos", "a.json", "photos", "a.json")), *folders)
     assert files_in(folders[0]) == ["layout.json", "train.json", "train.zip", "val.json", "val.zip"]
     assert layout(folders[0]) == {"layout": "coco"}
+
+
+def test_a_coco_train_set_alone_has_the_coco_layout_with_the_share_that_is_val(folders):
+    _, project, _ = folders
+    (project / "photos").mkdir()
+    names = [f"{number}.jpg" for number in range(20)]
+    for name in names:
+        (project / "photos" / name).write_bytes(b"a")
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    (project / "a.json").write_text(json.dumps({"images": images, "annotations": [], "categories": []}))
+    fill_raw(dataset("coco", coco=Coco("photos", "a.json", None, None)), *folders)
+    assert files_in(folders[0]) == ["layout.json", "train.json", "train.zip"]
+    assert layout(folders[0]) == {"layout": "coco", "val_fraction": 0.5}
 
 
 def test_voc_devkits_have_the_voc_layout(folders):

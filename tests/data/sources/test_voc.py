@@ -49,7 +49,9 @@ def fill(project, **changes):
     raw = project / "raw"
     shutil.rmtree(raw, ignore_errors=True)
     raw.mkdir()
-    dataset = Dataset("voc", Sample(1, 1, 0), Archive("", None), Coco(None, None, None, None), voc(**changes))
+    dataset = Dataset(
+        "voc", 0.5, Sample(1, 1, 0), Archive("", None), Coco(None, None, None, None), voc(**changes)
+    )
     fill_raw(dataset, raw, project, project / "downloads")
     return raw
 
@@ -108,6 +110,30 @@ def test_the_notes_say_which_sets_and_how_many_are_difficult(project):
             "val: 2007/test; 1 of 2 objects are difficult and are not counted",
             "boxes cover their pixels whole, from xmin - 1 to xmax; areas are those of the boxes",
         )
+
+
+@pytest.mark.parametrize("difficult", ["train", "ignore"])
+def test_of_train_sets_alone_a_share_is_val(project, difficult):
+    # the first 8 bytes of the names' SHA-256, over 2**64: .468 of 2008_000003, .697 of 000012, .853 of 000005
+    source = source_of(project, val_sets=(), difficult=difficult)
+    assert list(annotations(source.train)) == [2007000005, 2007000012]
+    assert list(annotations(source.val)) == [20122008000003]
+    assert (source.train.count, source.val.count) == (2, 1)
+    assert source.notes[2] == "val: 1 of the 3 photos of train, chosen by their names (val_fraction 0.5)"
+    everything = source_of(project, difficult=difficult).train
+    assert {**annotations(source.train)} == {
+        key: each for key, each in annotations(everything).items() if key != 20122008000003
+    }
+
+
+def test_train_sets_too_small_for_two_splits_are_refused_before_anything_is_copied(project):
+    with pytest.raises(ValueError) as caught:
+        fill(project, train_sets=("2012/trainval",), val_sets=())
+    assert str(caught.value) == (
+        "params.yaml: dataset.val_fraction: 2012/trainval: expected photos for train and for val, got 0 and 1 by "
+        "the share 0.5 of 1; change it, or give val photos of its own"
+    )
+    assert list((project / "raw").iterdir()) == []
 
 
 def test_data_of_ones_own_has_the_classes_that_occur_and_ids_by_name(project):

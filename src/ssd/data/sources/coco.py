@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ssd.data.source import MOST_BYTES, Annotation, Category, Photo, Source, Split, in_label_order
+from ssd.data.sources.held_out import hold_out, read_share
 from ssd.data.sources.unpack import reading_zip
 from ssd.files import read_json
 
@@ -37,11 +38,14 @@ class Instances:
 
 
 def read_coco(folder: Path) -> Source:
-    """The data set in `folder`: train.json, train.zip, val.json, val.zip.
+    """The data set in `folder`: train.json, train.zip, val.json, val.zip, or only train's, of which a share is val.
 
     Raises:
         ValueError: one sentence with the file, the item, what was expected and what was found.
     """
+    share = read_share(read_json(folder / "layout.json"), str(folder / "layout.json"))
+    if share is not None:
+        return _read_train_alone(folder, share)
     train, val = (read_instances(folder / f"{name}.json") for name in ("train", "val"))
     _require_same_categories(train.categories, val.categories, folder)
     return Source(
@@ -50,6 +54,23 @@ def read_coco(folder: Path) -> Source:
         val=_split(folder, "val", val),
         notes=tuple(
             f"{name}: {note}" for name, file in (("train", train), ("val", val)) for note in file.notes
+        ),
+    )
+
+
+def _read_train_alone(folder: Path, share: float) -> Source:
+    file = read_instances(folder / "train.json")
+    held_out = hold_out([image.file_name for image in file.images], share, str(folder / "train.json"))
+    train = replace(file, images=tuple(each for each in file.images if each.file_name not in held_out))
+    val = replace(file, images=tuple(each for each in file.images if each.file_name in held_out))
+    return Source(
+        categories=file.categories,
+        train=_split(folder, "train", train),
+        val=replace(_split(folder, "train", val), name="val"),
+        notes=(
+            *file.notes,
+            f"val: {len(val.images)} of the {len(file.images)} photos of train, chosen by their names "
+            f"(val_fraction {share:g})",
         ),
     )
 
@@ -87,7 +108,7 @@ def _split(folder: Path, name: str, file: Instances) -> Split:
         photos=photos,
         count=len(file.images),
         most_bytes=max(size for _, size in members),
-        most_annotations=max(map(len, file.annotations.values()), default=0),
+        most_annotations=max(len(file.annotations.get(image.id, ())) for image in file.images),
     )
 
 

@@ -1,4 +1,7 @@
-"""A COCO-format data set on this machine, copied: images as one zip a split, annotations as they are."""
+"""A COCO-format data set on this machine, copied: images as one zip a split, annotations as they are.
+
+Where train is given alone it is copied alone: what of it is val is decided where it is read (see `held_out`).
+"""
 
 import os
 import shutil
@@ -10,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ssd.config import Coco
+from ssd.data.sources.held_out import hold_out
 from ssd.data.sources.unpack import file_names, pour, reading_zip, require_bounded
 from ssd.files import parse_json
 
@@ -17,31 +21,35 @@ MOST_BYTES = 8 << 30
 """Largest annotation file in a zip; it is unpacked in memory."""
 
 
-def copy_coco(coco: Coco, folder: Path, project: Path) -> None:
-    """Write train.zip, train.json, val.zip and val.json into `folder`.
+def copy_coco(coco: Coco, val_fraction: float, folder: Path, project: Path) -> dict[str, Any]:
+    """Write train.zip, train.json, val.zip and val.json, or only train's, into `folder`; what layout.json says of them.
 
     Zips of images and annotation files are copied as they are; a folder of images is packed, as far as the
     annotations name them. All is looked at before the images, which take the time, are copied.
 
     Args:
-        coco: where images and annotations are; no path is None.
+        coco: where images and annotations are; no path is None, except both of val.
+        val_fraction: the share of train's photos that is val if val is not given.
         folder: an existing folder.
         project: the folder that relative paths count from.
 
     Raises:
         ValueError: something is missing or not what it should be; begins with the parameter or the file.
     """
+    splits = [("train", coco.train_images, coco.train_annotations)]
+    if coco.val_annotations is not None:
+        splits.append(("val", coco.val_images, coco.val_annotations))
+    train_alone = len(splits) == 1
     images = {}
-    for split, given_images, given_annotations in (
-        ("train", coco.train_images, coco.train_annotations),
-        ("val", coco.val_images, coco.val_annotations),
-    ):
+    for split, given_images, given_annotations in splits:
         key = f"params.yaml: dataset.coco.{split}"
         annotations = _located(project, given_annotations)
         data = read_annotations(annotations, f"{key}_annotations")
         (folder / f"{split}.json").write_bytes(data)
         source = _located(project, given_images)
         named = images_named(data, annotations)
+        if train_alone:
+            hold_out(named, val_fraction, f"params.yaml: dataset.val_fraction: {annotations}")
         _require_images(named, annotations, source, f"{key}_images")
         images[split] = source, named
     for split, (source, named) in images.items():
@@ -49,6 +57,7 @@ def copy_coco(coco: Coco, folder: Path, project: Path) -> None:
             pack(source, named, folder / f"{split}.zip")
         else:
             copy_file(source, folder / f"{split}.zip")
+    return {"val_fraction": val_fraction} if train_alone else {}
 
 
 def _located(project: Path, given: str | None) -> Path:

@@ -10,10 +10,11 @@ from tqdm import tqdm
 
 from ssd.config import Voc
 from ssd.data.sources.devkit import Devkits, Found
+from ssd.data.sources.held_out import hold_out
 from ssd.data.sources.local import copy_file
 
 
-def copy_voc(voc: Voc, folder: Path, project: Path) -> dict[str, Any]:
+def copy_voc(voc: Voc, val_fraction: float, folder: Path, project: Path) -> dict[str, Any]:
     """Write the devkits' tars into `folder`; what layout.json says of them.
 
     A tar is copied as it is; of a directory the files are packed that the image sets need. A devkit that nothing is
@@ -21,6 +22,7 @@ def copy_voc(voc: Voc, folder: Path, project: Path) -> dict[str, Any]:
 
     Args:
         voc: where the devkits are, and which sets make train and val.
+        val_fraction: the share of train's photos that is val if val has no sets.
         folder: an existing folder.
         project: the folder that relative paths count from.
 
@@ -35,8 +37,14 @@ def copy_voc(voc: Voc, folder: Path, project: Path) -> dict[str, Any]:
             )
     devkits = Devkits(paths)
     sets = {"train": voc.train_sets, "val": voc.val_sets}
+    splits = devkits.splits(sets, "params.yaml: dataset.voc.")
+    if not voc.val_sets:
+        names_of_train = [image.name for image in splits["train"].images]
+        hold_out(
+            names_of_train, val_fraction, f"params.yaml: dataset.val_fraction: {' + '.join(voc.train_sets)}"
+        )
     needed: dict[int, dict[str, Found]] = {}
-    for of_split in devkits.splits(sets, "params.yaml: dataset.voc.").values():
+    for of_split in splits.values():
         files = [
             *of_split.lists,
             *(each.annotation for each in of_split.images),
@@ -59,6 +67,7 @@ def copy_voc(voc: Voc, folder: Path, project: Path) -> dict[str, Any]:
         "train_sets": list(voc.train_sets),
         "val_sets": list(voc.val_sets),
         "difficult": voc.difficult,
+        **({} if voc.val_sets else {"val_fraction": val_fraction}),
     }
 
 

@@ -1,6 +1,7 @@
 """Every source brought into one of three layouts of data/raw, which `layout.json` names.
 
-`coco`: train.zip, val.zip (images, in any folder inside), train.json, val.json (COCO instances, as given).
+`coco`: train.zip, val.zip (images, in any folder inside), train.json, val.json (COCO instances, as given); of a train
+set alone train.zip and train.json, and layout.json says which share of it is val.
 `voc`: tars of VOC devkits; layout.json names them, the image sets of train and val, and the rule for difficult objects.
 `archive`: the unpacked archive of MindSpore's SSD tutorial; layout.json has the hashes of its files.
 """
@@ -44,9 +45,9 @@ def fill_raw(dataset: Dataset, folder: Path, project: Path, downloads: Path) -> 
             "sha256": {path.relative_to(folder).as_posix(): sha256(path) for path in files},
         }
     elif dataset.source == "voc":
-        layout = {"layout": "voc", **copy_voc(dataset.voc, folder, project)}
+        layout = {"layout": "voc", **copy_voc(dataset.voc, dataset.val_fraction, folder, project)}
     else:
-        copy_coco(dataset.coco, folder, project)
+        layout |= copy_coco(dataset.coco, dataset.val_fraction, folder, project)
     write_json(folder / "layout.json", layout)
 
 

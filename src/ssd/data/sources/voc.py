@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from ssd.data.source import MOST_BYTES, SPLITS, Annotation, Photo, Source, Split, in_label_order
 from ssd.data.sources.devkit import Devkits, VocImage
+from ssd.data.sources.held_out import hold_out, read_share
 from ssd.data.sources.voc_xml import VocAnnotation, read_annotation
 from ssd.files import read_json
 
@@ -64,6 +65,14 @@ def read_voc(folder: Path) -> Source:
     images = {
         split: found.images for split, found in devkits.splits(sets, f"{folder / 'layout.json'}: ").items()
     }
+    share = layout["val_fraction"]
+    if share is not None:
+        held_out = hold_out([image.name for image in images["train"]], share, str(folder / "layout.json"))
+        images = {
+            "train": tuple(image for image in images["train"] if image.name not in held_out),
+            "val": tuple(image for image in images["train"] if image.name in held_out),
+        }
+        sets["val"] = sets["train"]
     ids = image_ids([image for split in SPLITS for image in images[split]])
     listed = {
         split: sorted(
@@ -89,6 +98,7 @@ def read_voc(folder: Path) -> Source:
         val,
         notes=(
             *(_note(split, sets[split], listed[split], marks[split]) for split in SPLITS),
+            *_share_note(share, len(listed["val"]), len(listed["train"])),
             "boxes cover their pixels whole, from xmin - 1 to xmax; areas are those of the boxes",
         ),
     )
@@ -116,15 +126,17 @@ def image_ids(images: Sequence[VocImage]) -> dict[tuple[str, str], int]:
 
 def _read_layout(path: Path) -> dict[str, Any]:
     layout = read_json(path)
+    share = read_share(layout, str(path))
     for key in ("devkits", "train_sets", "val_sets"):
         names = layout.get(key)
-        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        empty = not names and not (key == "val_sets" and share is not None)
+        if not isinstance(names, list) or empty or not all(isinstance(name, str) for name in names):
             raise ValueError(f"{path}: expected a list of names as {key}, got {names!r:.200}")
     if layout.get("difficult") not in ("train", "ignore"):
         raise ValueError(
             f"{path}: expected train or ignore as difficult, got {layout.get('difficult')!r:.200}"
         )
-    return layout
+    return {**layout, "val_fraction": share}
 
 
 def _read(image: VocImage) -> VocAnnotation:
@@ -175,6 +187,14 @@ def _annotations(
         )
         for annotation_id, thing in enumerate(said.objects, start=first_id)
     )
+
+
+def _share_note(share: float | None, val: int, train: int) -> list[str]:
+    if share is None:
+        return []
+    return [
+        f"val: {val} of the {train + val} photos of train, chosen by their names (val_fraction {share:g})"
+    ]
 
 
 def _note(split: str, sets: Sequence[str], listed: Sequence[_Listed], marks_difficult: bool) -> str:
