@@ -175,7 +175,7 @@ def test_batch_norm_keeps_the_mean_of_the_statistics_of_both_processes(
     means = [name for name in one if name.endswith("moving_mean")]
     assert len(means) > 20
     # The mean of the halves' means is the whole's mean, up to what the layers before made of it.
-    first = "backbone.block1.0.bn.moving_mean"
+    first = "backbone.block1.0.norm.moving_mean"
     np.testing.assert_allclose(two[first], one[first], rtol=1e-4, atol=1e-6)
 
 
