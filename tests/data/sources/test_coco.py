@@ -191,7 +191,7 @@ def test_two_images_cannot_share_a_file_of_the_zip(tmp_path):
         ),
         *(
             (lambda t, key=key: t["annotations"][0].pop(key), f"missing key {key}")
-            for key in ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+            for key in ("id", "image_id", "category_id", "bbox")
         ),
         (lambda t: t["annotations"].insert(0, [1]), "annotation at place 0: expected an object, got [1]"),
         (
@@ -307,6 +307,17 @@ def test_of_a_train_set_alone_a_share_is_val_with_its_photos_and_annotations(tmp
 def test_of_a_train_set_alone_the_other_splits_errors_name_its_file(tmp_path):
     source = read_coco(alone(tmp_path, 0.7))
     assert source.val.address == source.train.address == str(tmp_path / "train.json")
+
+
+def test_the_two_splits_of_a_train_set_alone_cannot_share_a_file(tmp_path):
+    names = "4.jpg", "z/4.jpg"
+    assert [is_held_out(name, 0.7) for name in names] == [True, False]
+    raw = alone(tmp_path, 0.7, train=tree([image(1, 9, 9, names[0]), image(2, 9, 9, names[1])], []))
+    write_zip(raw / "train.zip", {"z/4.jpg": picture(4, 9, 9)})
+    with pytest.raises(
+        ValueError, match=r"image 2: expected a file of its own, got z/4\.jpg, which is image 1"
+    ):
+        read_coco(raw)
 
 
 def test_the_same_photo_under_another_id_stays_in_its_split(tmp_path):

@@ -211,7 +211,8 @@ def test_a_fault_of_the_validation_set_is_found_before_any_image_is_copied(proje
         (data_of(annotations("")), r"images\[0\]: expected an image with a file_name, got .*"),
         (data_of(annotations("../a.jpg")), r"image 1: .* inside the images' folder, got '\.\./a\.jpg'"),
         (data_of(annotations("a/../../b")), r"image 1: .* inside the images' folder, got 'a/\.\./\.\./b'"),
-        (data_of(annotations("a", "/b.jpg")), r"image 2: .* inside the images' folder, got '/b\.jpg'"),
+        (data_of(annotations("a", "..\\b.jpg")), r"image 2: .* inside the images' folder, got '\.\./b\.jpg'"),
+        (data_of(annotations("a", "/../b.jpg")), r"image 2: .* inside the images' folder, got '\.\./b\.jpg'"),
     ],
 )
 def test_annotations_of_another_form_are_refused_with_their_place(data, sentence):

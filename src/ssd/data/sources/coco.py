@@ -2,6 +2,10 @@
 
 Whatever is ambiguous or of the wrong type is an error; what is merely dirty (a box across the border) passes
 here and is left to the rules of `repairs`. Segmentations are not read.
+
+A category is a class, even one of which there is no object, with one exception: one without a single annotation, in
+train and in val, that another category names as its supercategory. Roboflow writes such a one, with id 0, before its
+classes. It is left out, and a note says so.
 """
 
 import math
@@ -13,25 +17,30 @@ from typing import Any
 
 from ssd.data.source import MOST_BYTES, Annotation, Category, Photo, Source, Split, in_label_order
 from ssd.data.sources.held_out import hold_out, read_share
+from ssd.data.sources.photo_names import photo_name
 from ssd.data.sources.unpack import reading_zip
 from ssd.files import read_json
 
 
 @dataclass(frozen=True)
 class Listed:
-    """An image as an annotation file lists it, sizes in pixels."""
+    """An image as an annotation file lists it, sizes in pixels, None where it does not say."""
 
     id: int
     file_name: str
-    height: int
-    width: int
+    height: int | None
+    width: int | None
 
 
 @dataclass(frozen=True)
 class Instances:
-    """A COCO instances file: images in ascending order of their ids, and the annotations of each."""
+    """A COCO instances file: images in ascending order of their ids, and the annotations of each.
+
+    `groups` are ids of categories that are named as supercategories and have no annotation here.
+    """
 
     categories: tuple[Category, ...]
+    groups: frozenset[int]
     images: tuple[Listed, ...]
     annotations: dict[int, tuple[Annotation, ...]]
     notes: tuple[str, ...]
@@ -48,26 +57,46 @@ def read_coco(folder: Path) -> Source:
         return _read_train_alone(folder, share)
     train, val = (read_instances(folder / f"{name}.json") for name in ("train", "val"))
     _require_same_categories(train.categories, val.categories, folder)
+    categories, left_out = _classes(train.categories, train.groups & val.groups, folder)
     return Source(
-        categories=train.categories,
+        categories=categories,
         train=_split(folder, "train", train),
         val=_split(folder, "val", val),
-        notes=tuple(
-            f"{name}: {note}" for name, file in (("train", train), ("val", val)) for note in file.notes
+        notes=(
+            *left_out,
+            *(f"{name}: {note}" for name, file in (("train", train), ("val", val)) for note in file.notes),
         ),
     )
 
 
+def _classes(
+    categories: tuple[Category, ...], groups: frozenset[int], folder: Path
+) -> tuple[tuple[Category, ...], list[str]]:
+    """The categories that are not `groups`, with their labels, and a note on those that are."""
+    names = {each.category_id: each.name for each in categories if each.category_id not in groups}
+    if not names:
+        raise ValueError(f"{folder / 'train.json'}: expected a category that is no supercategory, got none")
+    return in_label_order(names), [
+        f"category {each.category_id} ({each.name}) is no class: no annotation has it, and others name it as their "
+        "supercategory"
+        for each in categories
+        if each.category_id in groups
+    ]
+
+
 def _read_train_alone(folder: Path, share: float) -> Source:
     file = read_instances(folder / "train.json")
+    _find_members(folder / "train.zip", file.images, folder / "train.json")  # no file is in both splits
     held_out = hold_out([image.file_name for image in file.images], share, str(folder / "train.json"))
     train = replace(file, images=tuple(each for each in file.images if each.file_name not in held_out))
     val = replace(file, images=tuple(each for each in file.images if each.file_name in held_out))
+    categories, left_out = _classes(file.categories, file.groups, folder)
     return Source(
-        categories=file.categories,
+        categories=categories,
         train=_split(folder, "train", train),
         val=replace(_split(folder, "train", val), name="val"),
         notes=(
+            *left_out,
             *file.notes,
             f"val: {len(val.images)} of the {len(file.images)} photos of train, chosen by their names "
             f"(val_fraction {share:g})",
@@ -146,15 +175,17 @@ def read_instances(path: Path) -> Instances:
     """A COCO instances file, every value that we use checked.
 
     Of images `id`, `file_name`, `width` and `height` are read, of annotations `id`, `image_id`,
-    `category_id`, `bbox`, `area` and `iscrowd`, of categories `id` and `name`; all must be there. Ids are
-    whole numbers from 0, because image ids seed the random draws of training. An annotation with id 0 gets a
-    free id, and a note: pycocotools takes 0 for "no annotation".
+    `category_id`, `bbox`, `area` and `iscrowd`, of categories `id`, `name` and `supercategory`. What some exporters
+    leave out may be missing: `width` and `height` together (they may be null, too), `area`, which is the box's then,
+    `iscrowd`, which is 0 then, and `supercategory`. Ids are whole numbers from 0, because image ids seed the random
+    draws of training. An annotation with id 0 gets a free id, and a note: pycocotools takes 0 for "no annotation".
 
     Raises:
         ValueError: one sentence with the file, the item, what was expected and what was found.
     """
     tree = _load(path)
-    names = _read_categories(tree["categories"], path)
+    groups = _groups(tree)
+    names = _read_categories(tree["categories"], groups, path)
     images = _read_images(tree["images"], path)
     by_image: dict[int, list[Annotation]] = {}
     image_of: dict[int, int] = {}
@@ -170,7 +201,11 @@ def read_instances(path: Path) -> Instances:
             )
         image_of[annotation.id] = image_id
         by_image.setdefault(image_id, []).append(annotation)
-    notes = []
+    notes = [
+        f"{missing} of {len(image_of)} annotations have no {key}: {meaning}"
+        for key, meaning in (("area", "it is the box's"), ("iscrowd", "they are no crowds"))
+        if (missing := sum(key not in entry for entry in tree["annotations"]))
+    ]
     if 0 in image_of:
         free = max(image_of) + 1
         of_image = by_image[image_of[0]]
@@ -178,13 +213,31 @@ def read_instances(path: Path) -> Instances:
         notes.append(f"annotation 0 has the id {free} here, because pycocotools takes 0 for none")
     return Instances(
         categories=in_label_order(names),
+        groups=groups,
         images=tuple(images[image_id] for image_id in sorted(images)),
         annotations={image_id: tuple(each) for image_id, each in by_image.items()},
         notes=tuple(notes),
     )
 
 
-def _read_categories(entries: list[Any], path: Path) -> dict[int, str]:
+def _groups(tree: dict[str, list[Any]]) -> frozenset[int]:
+    """The ids of categories without an annotation that another category names as its supercategory."""
+    categories = [
+        each for each in tree["categories"] if isinstance(each, dict) and type(each.get("id")) is int
+    ]
+    used = {str(each.get("category_id")) for each in tree["annotations"] if isinstance(each, dict)}
+    return frozenset(
+        each["id"]
+        for each in categories
+        if str(each["id"]) not in used
+        and any(
+            other["id"] != each["id"] and other.get("supercategory", None) == each.get("name")
+            for other in categories
+        )
+    )
+
+
+def _read_categories(entries: list[Any], groups: frozenset[int], path: Path) -> dict[int, str]:
     names: dict[int, str] = {}
     for index, entry in enumerate(entries):
         address = _address(path, "category", index, entry)
@@ -193,7 +246,7 @@ def _read_categories(entries: list[Any], path: Path) -> dict[int, str]:
             raise ValueError(
                 f"{address}: expected an id of its own, got that of {names[category_id]!r} for {name!r}"
             )
-        if name in names.values():
+        if category_id not in groups and name in (names[each] for each in names if each not in groups):
             raise ValueError(f"{address}: expected a name of its own, got {name!r} a second time")
         names[category_id] = name
     if not names:
@@ -206,11 +259,12 @@ def _read_images(entries: list[Any], path: Path) -> dict[int, Listed]:
     owner: dict[str, int] = {}
     for index, entry in enumerate(entries):
         address = _address(path, "image", index, entry)
+        unsized = entry.get("height") is None and entry.get("width") is None
         image = Listed(
             id=_whole(entry, "id", address),
-            file_name=_text(entry, "file_name", address),
-            height=_whole(entry, "height", address, at_least=1),
-            width=_whole(entry, "width", address, at_least=1),
+            file_name=photo_name(_text(entry, "file_name", address)),
+            height=None if unsized else _whole(entry, "height", address, at_least=1),
+            width=None if unsized else _whole(entry, "width", address, at_least=1),
         )
         if image.id in images:
             raise ValueError(
@@ -231,15 +285,19 @@ def _read_images(entries: list[Any], path: Path) -> dict[int, Listed]:
 
 def _read_annotation(entry: dict[str, Any], address: str) -> Annotation:
     box = _value(entry, "bbox", address)
+    if box == []:
+        raise ValueError(
+            f"{address}: expected 4 finite numbers as bbox, got []; segmentations are not read: export boxes with them"
+        )
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
         raise ValueError(f"{address}: expected 4 finite numbers as bbox, got {box!r:.200}")
-    crowd = _value(entry, "iscrowd", address)
+    crowd = entry.get("iscrowd", 0)
     if crowd not in (0, 1):
         raise ValueError(f"{address}: expected 0 or 1 as iscrowd, got {crowd!r:.200}")
-    area = _value(entry, "area", address)
+    x, y, width, height = map(float, box)
+    area = entry.get("area", max(width, 0.0) * max(height, 0.0))
     if not _is_number(area) or area < 0:
         raise ValueError(f"{address}: expected a number >= 0 as area, got {area!r:.200}")
-    x, y, width, height = map(float, box)
     return Annotation(
         id=_whole(entry, "id", address),
         category_id=_whole(entry, "category_id", address),
@@ -253,6 +311,7 @@ _LISTS = ("images", "annotations", "categories")
 _READ = {
     *_LISTS,
     *("id", "file_name", "height", "width", "image_id", "category_id", "bbox", "area", "iscrowd", "name"),
+    "supercategory",
 }
 
 

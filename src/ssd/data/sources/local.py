@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ssd.config import Coco
 from ssd.data.sources.held_out import hold_out
+from ssd.data.sources.photo_names import photo_name
 from ssd.data.sources.unpack import file_names, pour, reading_zip, require_bounded
 from ssd.files import parse_json
 
@@ -25,7 +26,9 @@ def copy_coco(coco: Coco, val_fraction: float, folder: Path, project: Path) -> d
     """Write train.zip, train.json, val.zip and val.json, or only train's, into `folder`; what layout.json says of them.
 
     Zips of images and annotation files are copied as they are; a folder of images is packed, as far as the
-    annotations name them. All is looked at before the images, which take the time, are copied.
+    annotations name them. Folders that stand before the names of all images alike, and not on the disk, are looked
+    over: images/a.jpg is a.jpg if every image is found so. All is looked at before the images, which take the time,
+    are copied.
 
     Args:
         coco: where images and annotations are; no path is None, except both of val.
@@ -50,11 +53,10 @@ def copy_coco(coco: Coco, val_fraction: float, folder: Path, project: Path) -> d
         named = images_named(data, annotations)
         if train_alone:
             hold_out(named, val_fraction, f"params.yaml: dataset.val_fraction: {annotations}")
-        _require_images(named, annotations, source, f"{key}_images")
-        images[split] = source, named
-    for split, (source, named) in images.items():
+        images[split] = source, named, _require_images(named, annotations, source, f"{key}_images")
+    for split, (source, named, extra) in images.items():
         if source.is_dir():
-            pack(source, named, folder / f"{split}.zip")
+            pack(source, named, folder / f"{split}.zip", extra)
         else:
             copy_file(source, folder / f"{split}.zip")
     return {"val_fraction": val_fraction} if train_alone else {}
@@ -119,7 +121,8 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
             raise ValueError(
                 f"{path}: images[{index}]: expected an image with a file_name, got {image!r:.200}"
             )
-        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+        name = photo_name(name)
+        if ".." in PurePosixPath(name).parts:
             raise ValueError(
                 f"{path}: image {image.get('id')}: expected a file_name inside the images' folder, "
                 f"got {name!r}"
@@ -128,10 +131,15 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
     return named
 
 
-def _require_images(named: dict[str, Any], annotations: Path, source: Path, key: str) -> None:
-    """Every named image is in `source`: in a folder under its name, in a zip in any folder."""
+def _require_images(named: dict[str, Any], annotations: Path, source: Path, key: str) -> int:
+    """Every named image is in `source`: in a folder under its name, in a zip in any folder.
+
+    Returns:
+        How many folders stand before every name that `source` does not have.
+    """
+    extra = 0
     if source.is_dir():
-        missing = [name for name in named if not (source / name).is_file()]
+        extra, missing = _find_images(list(named), source)
     elif source.is_file():
         present = {tail for name in file_names(source) for tail in _tails(name)}
         missing = [name for name in named if str(PurePosixPath(name)) not in present]
@@ -142,6 +150,26 @@ def _require_images(named: dict[str, Any], annotations: Path, source: Path, key:
             f"{annotations}: image {named[missing[0]]}: expected {missing[0]} in {source}, got no such file "
             f"({len(missing)} of {len(named)} images are missing)"
         )
+    return extra
+
+
+def _find_images(names: list[str], source: Path) -> tuple[int, list[str]]:
+    """How many folders to leave out before every name so that most images are in `source`, and who is not then.
+
+    The fewest folders win. Without them every image must still have a name of its own.
+    """
+    best = 0, [name for name in names if not (source / name).is_file()]
+    for extra in range(1, min(name.count("/") for name in names) + 1):
+        ends = [_end(name, extra) for name in names]
+        if best[1] and len(set(ends)) == len(ends):
+            missing = [name for name, end in zip(names, ends, strict=True) if not (source / end).is_file()]
+            best = min(best, (extra, missing), key=lambda each: len(each[1]))
+    return best
+
+
+def _end(name: str, extra: int) -> str:
+    """`name` without its first `extra` folders."""
+    return name.split("/", extra)[extra]
 
 
 def _tails(name: str) -> Iterable[str]:
@@ -150,15 +178,19 @@ def _tails(name: str) -> Iterable[str]:
     return ("/".join(parts[start:]) for start in range(len(parts)))
 
 
-def pack(source: Path, names: Iterable[str], target: Path) -> None:
-    """Write the files `names` of the folder `source` as a zip: stored, sorted, same files same bytes."""
+def pack(source: Path, names: Iterable[str], target: Path, extra: int = 0) -> None:
+    """Write the files `names` of the folder `source` as a zip: stored, sorted, same files same bytes.
+
+    The first `extra` folders of each name are not in `source`.
+    """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name in tqdm(sorted(names), desc=f"packing {target.name}", unit="image", disable=None):
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # Unix, also on Windows
             entry.external_attr = 0o644 << 16
-            entry.file_size = (source / name).stat().st_size
-            with (source / name).open("rb") as image, archive.open(entry, "w") as member:
+            path = source / _end(name, extra)
+            entry.file_size = path.stat().st_size
+            with path.open("rb") as image, archive.open(entry, "w") as member:
                 shutil.copyfileobj(image, member)
 
 
