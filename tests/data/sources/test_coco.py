@@ -191,7 +191,7 @@ def test_two_images_cannot_share_a_file_of_the_zip(tmp_path):
         ),
         *(
             (lambda t, key=key: t["annotations"][0].pop(key), f"missing key {key}")
-            for key in ("id", "image_id", "category_id", "bbox")
+            for key in ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
         ),
         (lambda t: t["annotations"].insert(0, [1]), "annotation at place 0: expected an object, got [1]"),
         (

@@ -176,9 +176,10 @@ def read_instances(path: Path) -> Instances:
 
     Of images `id`, `file_name`, `width` and `height` are read, of annotations `id`, `image_id`,
     `category_id`, `bbox`, `area` and `iscrowd`, of categories `id`, `name` and `supercategory`. What some exporters
-    leave out may be missing: `width` and `height` together (they may be null, too), `area`, which is the box's then,
-    `iscrowd`, which is 0 then, and `supercategory`. Ids are whole numbers from 0, because image ids seed the random
-    draws of training. An annotation with id 0 gets a free id, and a note: pycocotools takes 0 for "no annotation".
+    leave out may be missing: `width` and `height` together (they may be null, too), `supercategory`, and of all
+    annotations alike `area`, which is the box's then, and `iscrowd`, which is 0 then. Ids are whole numbers from 0,
+    because image ids seed the random draws of training. An annotation with id 0 gets a free id, and a note:
+    pycocotools takes 0 for "no annotation".
 
     Raises:
         ValueError: one sentence with the file, the item, what was expected and what was found.
@@ -187,6 +188,12 @@ def read_instances(path: Path) -> Instances:
     groups = _groups(tree)
     names = _read_categories(tree["categories"], groups, path)
     images = _read_images(tree["images"], path)
+    optional = {"area": "it is the box's", "iscrowd": "they are no crowds"}
+    absent = {
+        key
+        for key in optional
+        if not any(key in each for each in tree["annotations"] if isinstance(each, dict))
+    }
     by_image: dict[int, list[Annotation]] = {}
     image_of: dict[int, int] = {}
     for index, entry in enumerate(tree["annotations"]):
@@ -194,18 +201,16 @@ def read_instances(path: Path) -> Instances:
         image_id = _whole(entry, "image_id", address)
         if image_id not in images:
             raise ValueError(f"{address}: expected the id of a listed image as image_id, got {image_id}")
-        annotation = _read_annotation(entry, _address(path, f"image {image_id} annotation", index, entry))
+        annotation = _read_annotation(
+            entry, absent, _address(path, f"image {image_id} annotation", index, entry)
+        )
         if annotation.id in image_of:
             raise ValueError(
                 f"{address}: expected an id of its own, got one that image {image_of[annotation.id]} has, too"
             )
         image_of[annotation.id] = image_id
         by_image.setdefault(image_id, []).append(annotation)
-    notes = [
-        f"{missing} of {len(image_of)} annotations have no {key}: {meaning}"
-        for key, meaning in (("area", "it is the box's"), ("iscrowd", "they are no crowds"))
-        if (missing := sum(key not in entry for entry in tree["annotations"]))
-    ]
+    notes = [f"annotations have no {key}: {optional[key]}" for key in optional if key in absent and image_of]
     if 0 in image_of:
         free = max(image_of) + 1
         of_image = by_image[image_of[0]]
@@ -283,7 +288,7 @@ def _read_images(entries: list[Any], path: Path) -> dict[int, Listed]:
     return images
 
 
-def _read_annotation(entry: dict[str, Any], address: str) -> Annotation:
+def _read_annotation(entry: dict[str, Any], absent: set[str], address: str) -> Annotation:
     box = _value(entry, "bbox", address)
     if box == []:
         raise ValueError(
@@ -291,11 +296,12 @@ def _read_annotation(entry: dict[str, Any], address: str) -> Annotation:
         )
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
         raise ValueError(f"{address}: expected 4 finite numbers as bbox, got {box!r:.200}")
-    crowd = entry.get("iscrowd", 0)
+    crowd = 0 if "iscrowd" in absent else _value(entry, "iscrowd", address)
     if crowd not in (0, 1):
         raise ValueError(f"{address}: expected 0 or 1 as iscrowd, got {crowd!r:.200}")
     x, y, width, height = map(float, box)
-    area = entry.get("area", max(width, 0.0) * max(height, 0.0))
+    of_box = max(width, 0.0) * max(height, 0.0)
+    area = of_box if "area" in absent else _value(entry, "area", address)
     if not _is_number(area) or area < 0:
         raise ValueError(f"{address}: expected a number >= 0 as area, got {area!r:.200}")
     return Annotation(
