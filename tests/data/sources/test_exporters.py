@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tiny_devkit import write_folder
 from tiny_raw import STRICT, picture, write_zip
 
 from ssd.config import Archive, Coco, Dataset, Sample, Voc
@@ -207,13 +208,31 @@ def test_a_folder_of_fiftyone_becomes_records(tmp_path):
         "licenses": [],
         "categories": [{"id": each, "name": f"c{each}", "supercategory": None} for each in (0, 1)],
         "images": [{**each, "license": None, "coco_url": None} for each in images],
-        "annotations": boxes(images, [0, 1], iscrowd=0),  # area is written only with masks
+        "annotations": boxes(images, [0, 1], area=84.0),  # iscrowd is written only if the labels have it
     }
     (tmp_path / "labels.json").write_text(json.dumps(tree))
     source = source_of(tmp_path, train_images="data", train_annotations="labels.json")
-    assert source.notes[0] == "annotations have no area: it is the box's"
+    assert source.notes[0] == "annotations have no iscrowd: they are no crowds"
     classes, train, val = records_of(tmp_path, source)
     assert (classes, train + val) == (["c0", "c1"], 6)
+
+
+def test_a_voc_folder_of_cvat_becomes_records(tmp_path):
+    drawn = {str(number): (SIZE, [("car", 2, 3, 15, 8, 0)]) for number in range(1, 7)}
+    write_folder(tmp_path / "mine", default=drawn)
+    (tmp_path / "mine/labelmap.txt").write_text("# label:color_rgb:parts:actions\ncar:1,2,3::\n")
+    dataset = Dataset(
+        "voc",
+        SHARE,
+        Sample(1, 1, 0),
+        Archive("", None),
+        Coco(None, None, None, None),
+        Voc(("mine",), ("mine/default",), (), "train"),
+    )
+    (tmp_path / "raw").mkdir()
+    fill_raw(dataset, tmp_path / "raw", tmp_path, tmp_path / "downloads")
+    classes, train, val = records_of(tmp_path, read_source(tmp_path / "raw"))
+    assert train + val == 6 and "car" in classes
 
 
 def test_annotations_without_iscrowd_are_objects_and_a_note_says_so(tmp_path):

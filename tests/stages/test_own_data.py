@@ -1,0 +1,112 @@
+"""docs/own-data.md, followed as it is written: its outputs are those of the stages."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.utils.hydra import apply_overrides
+from slim_project import copy_project
+from tiny_raw import NO_SHARED, SHARED
+
+from ssd.config import Anchors, Loss, Model, Targets, load_params
+from ssd.data.sources.sample import CATEGORIES
+from stages import anchors, download, mindrecord
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/own-data.md"
+
+pytestmark = pytest.mark.skipif(not (SHARED / "coco_tiny").is_dir(), reason=NO_SHARED)
+
+
+@dataclass(frozen=True)
+class Params:
+    """What a checkpoint needs of params.yaml."""
+
+    anchors: Anchors
+    targets: Targets
+    model: Model
+    loss: Loss
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def overrides() -> list[str]:
+    """The page's three lines as DVC takes them."""
+    (block,) = blocks("yaml")
+    dataset = yaml.safe_load(block.replace("  ...\n", ""))["dataset"]
+    named = {"source": dataset["source"], **{f"coco.{key}": value for key, value in dataset["coco"].items()}}
+    return [f"dataset.{key}={value}" for key, value in named.items()]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page's project after download and mindrecord."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "coco_tiny").symlink_to(SHARED / "coco_tiny")
+    assert len(overrides()) == 3
+    copy_project(folder, ("params.yaml",), ("model.width=0.03125", *overrides()))
+    (code,) = blocks("python")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        exec(compile(code, str(PAGE), "exec"), {})
+        download.main()
+        mindrecord.main()
+    return folder
+
+
+def test_the_records_are_those_that_the_page_speaks_of(project: Path) -> None:
+    assert sorted(path.name for path in (project / "street").iterdir()) == ["images", "labels.json"]
+    metrics = json.loads((project / "metrics/mindrecord.json").read_text())
+    assert [f"> {note}" for note in metrics["notes"]] == re.findall(
+        r"^> val: .*", PAGE.read_text(), re.MULTILINE
+    )
+    assert (metrics["train"]["images"], metrics["val"]["images"]) == (133, 27)
+    assert [(project / "metrics/classes.csv").read_text()] == blocks("csv")
+
+
+def test_the_anchors_cover_what_the_page_says_before_and_after_its_suggestion(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(project)
+    told = re.findall(r"^the anchors cover .*\n", PAGE.read_text(), re.MULTILINE)
+    assert len(told) == 2
+    before = (project / "params.yaml").read_text()
+    anchors.main()
+    assert capsys.readouterr().out == told[0]
+    suggested = told[0].partition("anchors.sizes ")[2].partition("]")[0].replace(" ", "") + "]"
+    apply_overrides(project / "params.yaml", [f"anchors.sizes={suggested}"])
+    anchors.main()
+    assert capsys.readouterr().out == told[1]
+    coverage = json.loads((project / "metrics/anchors.json").read_text())["coverage"]
+    assert (round(coverage["large"], 2), round(coverage["small"], 2)) == (0.98, 0.39)
+    (project / "params.yaml").write_text(before)
+
+
+def test_a_checkpoint_of_other_classes_is_refused_by_the_stage_as_the_page_says(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ssd.engine.checkpoint import Description, build_network, load_anchors, save_checkpoint
+    from stages import evaluate
+
+    monkeypatch.chdir(project)
+    anchors.main()
+    params = load_params("params.yaml", Params)
+    description = Description(
+        model=params.model,
+        anchors=params.anchors,
+        variances=params.targets.variances,
+        class_names=tuple(CATEGORIES),
+        category_ids=tuple(CATEGORIES.values()),
+        scores=params.loss.scores,
+    )
+    path = Path("models/ssd.safetensors")
+    path.parent.mkdir()
+    save_checkpoint(path, build_network(description), load_anchors(Path("data/anchors.npy")), description)
+    with pytest.raises(ValueError) as caught:
+        evaluate.main()
+    assert f"\nerror: {caught.value}\n" in PAGE.read_text()
+    assert not (project / "data/detections.json").exists()
