@@ -22,7 +22,8 @@ BELOW = {
     "engine": {"data", "model", "geometry", "config", "files", "runtime"},
     "analysis": {"data", "geometry", "config", "files"},
     "report": {"analysis", "data", "geometry", "config", "files"},
-    "__main__": {"engine", "data"},
+    "export": {"engine", "data", "geometry", "config", "files", "runtime"},
+    "__main__": {"export", "engine", "data", "config"},
 }
 
 
