@@ -63,7 +63,7 @@ class Comparison:
 
     def fault(self) -> str | None:
         """What is not as it should be: expected and got; None: all is."""
-        if not max(self.boxes, self.scores) <= MOST_DIFFERENCE:
+        if not (self.boxes <= MOST_DIFFERENCE and self.scores <= MOST_DIFFERENCE):  # also of NaN
             return (
                 f"expected boxes and scores within {MOST_DIFFERENCE:g} of the checkpoint's, got differences of "
                 f"{self.boxes:.2g} and {self.scores:.2g}"
@@ -138,8 +138,8 @@ def compare(
         ):
             images += 1
             outputs = run(image)
-            boxes_apart = max(boxes_apart, _apart(outputs.boxes, of_image))
-            scores_apart = max(scores_apart, _apart(outputs.scores, score))
+            boxes_apart = _apart(outputs.boxes, of_image, boxes_apart)
+            scores_apart = _apart(outputs.scores, score, scores_apart)
             theirs = outputs.detected or select(outputs.boxes, outputs.scores, rules)
             for detected, results in zip((select(of_image, score, rules), theirs), found, strict=True):
                 results.extend(to_results(*detected, int(image_id[0]), photo_px, told.category_ids))
@@ -152,6 +152,6 @@ def compare(
     return Comparison(images, boxes_apart, scores_apart, (len(found[0]), len(found[1])), figures)
 
 
-def _apart(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest difference; NaN if there is a NaN."""
-    return float(np.abs(a - b).max())
+def _apart(a: np.ndarray, b: np.ndarray, least: float) -> float:
+    """The largest difference, at least `least`; NaN if there is a NaN."""
+    return float(np.maximum(np.abs(a - b).max(), least))

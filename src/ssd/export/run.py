@@ -17,6 +17,7 @@ from ssd.export.graph import graph_bytes
 from ssd.export.onnx_graph import finish
 from ssd.export.runners import Outputs, make_run
 from ssd.files import sha256, write_bytes, write_json
+from ssd.runtime import compile_whole_cells
 
 NOISE_IMAGES = 4
 """What is compared where there are no records."""
@@ -49,6 +50,7 @@ def export(
     if images is not None and images < 1:
         raise ValueError(f"images: expected a number >= 1, got {images}")
     checkpoint = load_checkpoint(model)
+    compile_whole_cells()
     batches, count, ground_truth = _pictures(checkpoint, records, rules, images)
     nms = nms and kind == "onnx"
     described = describe(checkpoint, kind, rules, nms)
