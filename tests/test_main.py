@@ -110,7 +110,7 @@ def test_a_detector_is_exported_beside_its_checkpoint(
     main(["export", "--params", str(PARAMS), "--format", "mindir", "--no-records", "--images", "1"])
     told = capsys.readouterr().out
     assert told.startswith("models/ssd.mindir: boxes within ")
-    assert told.endswith(" of the checkpoint's on 1 images; more in models/ssd.mindir.json\n")
+    assert told.endswith(" of the checkpoint's on 1 image; more in models/ssd.mindir.json\n")
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [
         "ssd.mindir",
         "ssd.mindir.json",

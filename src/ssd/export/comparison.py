@@ -81,7 +81,7 @@ class Comparison:
         """In one line."""
         told = (
             f"boxes within {self.boxes:.1e} and scores within {self.scores:.1e} of the checkpoint's "
-            f"on {self.images} images"
+            f"on {self.images} image{'s' * (self.images != 1)}"
         )
         if self.figures is None or self.figures[0]["AP"] is None:
             return told
