@@ -1,4 +1,4 @@
-"""`python -m ssd`: its help, its errors, one conversion and one detection."""
+"""`python -m ssd`: its help, its errors, one conversion, one detection and one export."""
 
 import json
 import subprocess
@@ -15,6 +15,7 @@ from ssd.detect.pictures import read_picture, write_picture
 from ssd.engine.checkpoint import build_network, load_checkpoint, save_checkpoint
 from ssd.model.weights import initialise
 
+PARAMS = Path(__file__).parent / "golden" / "params.yaml"
 SHAPES = json.loads((Path(__file__).parent / "golden" / "torchvision_ssd.json").read_text())
 
 
@@ -38,6 +39,7 @@ def imported_by(done: subprocess.CompletedProcess) -> set[str]:
         (["--help"], "convert"),
         (["convert", "--help"], "OUT.safetensors"),
         (["detect", "--help"], "PHOTO|FOLDER|VIDEO"),
+        (["export", "--help"], "--no-records"),
     ],
 )
 def test_help_says_what_there_is_without_importing_what_it_needs(arguments: list[str], said: str) -> None:
@@ -49,7 +51,9 @@ def test_help_says_what_there_is_without_importing_what_it_needs(arguments: list
     assert not imported & {"mindspore", "numpy"}
 
 
-@pytest.mark.parametrize("arguments", [[], ["paint"], ["convert"], ["convert", "a.pth"], ["detect"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["paint"], ["convert"], ["convert", "a.pth"], ["detect"], ["export"]]
+)
 def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -176,3 +180,47 @@ def test_ctrl_c_ends_it_in_one_word(picture: Path) -> None:
 def test_the_console_script_is_this() -> None:
     pyproject = Path(__file__).parents[1] / "pyproject.toml"
     assert 'ssd = "ssd.__main__:main"' in pyproject.read_text(encoding="utf-8").splitlines()
+
+
+def refused_export(*arguments: Path | str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main(["export", "--params", str(PARAMS), *map(str, arguments)])
+    return caught.value.code
+
+
+def test_what_is_wrong_with_an_export_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = refused_export("--format", "mindir", "--out", "ssd.bin")
+    assert told == "error: ssd.bin: expected a name that ends in .mindir, got '.bin'"
+    told = refused_export("--format", "mindir")
+    assert told == "error: models/ssd.safetensors: no such checkpoint; run the train stage first"
+    other = tmp_path / "other.safetensors"
+    safetensors.numpy.save_file({"a": np.zeros(3, np.float32)}, other)
+    told = refused_export("--format", "mindir", "--model", other)
+    assert told == f"error: {other}: expected a checkpoint of this project, got another safetensors file"
+    told = refused_export("--format", "mindir", "--params", "none.yaml")
+    assert told.startswith("error: none.yaml: ")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    told = refused_export("--format", "onnx")
+    assert told.endswith("got no onnx: install the extra export, pip install -e '.[export]'")
+    assert [path.name for path in tmp_path.iterdir()] == ["other.safetensors"]
+
+
+def test_a_detector_is_exported_beside_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    net = build_network(DESCRIPTION)
+    initialise(net, 1, 0.01)
+    save_checkpoint(tmp_path / "models/ssd.safetensors", net, ANCHORS, DESCRIPTION)
+    main(["export", "--params", str(PARAMS), "--format", "mindir", "--no-records", "--images", "1"])
+    told = capsys.readouterr().out
+    assert told.startswith("models/ssd.mindir: boxes within ")
+    assert told.endswith(" of the checkpoint's on 1 image; more in models/ssd.mindir.json\n")
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == [
+        "ssd.mindir",
+        "ssd.mindir.json",
+        "ssd.safetensors",
+    ]

@@ -83,24 +83,53 @@ def detect(
     for pixels, image_ids, photos_px in batches:
         offsets, scores = predict(pixels)
         for of_image, score, image_id, photo_px in zip(offsets, scores, image_ids, photos_px, strict=True):
-            decoded = decode(of_image, anchors, variances)
-            boxes, labels, best = select_detections(
-                clip(decoded) if rules.clip else decoded,
-                score,
-                rules.min_score,
-                rules.candidates_per_class,
-                rules.nms_iou,
-                rules.detections_per_image,
-            )
-            boxes_px = to_xywh_px(boxes.astype(np.float64), *photo_px.tolist())
-            yield [
-                {
-                    "image_id": int(image_id[0]),
-                    "category_id": category_ids[label - 1],
-                    "bbox": [round(value, 3) for value in box_px],
-                    "score": round(value, 5),
-                }
-                for box_px, label, value in zip(
-                    boxes_px.tolist(), labels.tolist(), best.tolist(), strict=True
-                )
-            ]
+            selected = select(decode(of_image, anchors, variances), score, rules)
+            yield to_results(*selected, int(image_id[0]), photo_px, category_ids)
+
+
+def select(
+    boxes: np.ndarray, scores: np.ndarray, rules: Evaluate
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The detections of one image: boxes [D, 4] yxyx, labels [D] and scores [D], best first.
+
+    Args:
+        boxes: [A, 4] yxyx.
+        scores: [A, C], of the classes without the background.
+        rules: thresholds and limits; boxes are cut at the border, before NMS, if `rules.clip` says so.
+    """
+    return select_detections(
+        clip(boxes) if rules.clip else boxes,
+        scores,
+        rules.min_score,
+        rules.candidates_per_class,
+        rules.nms_iou,
+        rules.detections_per_image,
+    )
+
+
+def to_results(
+    boxes: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    image_id: int,
+    photo_px: np.ndarray,
+    category_ids: tuple[int, ...],
+) -> list[dict[str, Any]]:
+    """The detections of one image as COCO results.
+
+    Args:
+        boxes, labels, scores: [D, 4] yxyx, [D], [D].
+        image_id: the image's.
+        photo_px: [2] its height and width in pixels.
+        category_ids: of labels 1, 2, …
+    """
+    boxes_px = to_xywh_px(boxes.astype(np.float64), *photo_px.tolist())
+    return [
+        {
+            "image_id": image_id,
+            "category_id": category_ids[label - 1],
+            "bbox": [round(value, 3) for value in box_px],
+            "score": round(value, 5),
+        }
+        for box_px, label, value in zip(boxes_px.tolist(), labels.tolist(), scores.tolist(), strict=True)
+    ]
