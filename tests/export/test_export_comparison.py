@@ -8,7 +8,7 @@ from ssd.data.augment.resize import resize
 from ssd.data.dataset import network_input
 from ssd.engine.checkpoint import Checkpoint, load_network
 from ssd.engine.detection import make_predict
-from ssd.export.comparison import Comparison, compare, noise_batches
+from ssd.export.comparison import Comparison, boxes_apart, compare, noise_batches
 from ssd.export.runners import Outputs, Run
 from ssd.geometry.boxes import clip
 from ssd.geometry.offsets import decode
@@ -53,6 +53,14 @@ def test_it_is_told_in_a_line_and_in_json() -> None:
         "checkpoint": {"detections": 10, "AP": 0.5},
         "export": {"detections": 10, "AP": 0.5005},
     }
+
+
+def test_boxes_are_compared_by_the_image_and_those_larger_than_it_by_themselves() -> None:
+    expected = np.array([[0.25, 0.25, 0.5, 0.5], [-8, 0, 8, 2]])
+    for place, change, apart in ((0, 0.125, 0.125), (1, 0.5, 0.5 / 16), (1, np.nan, np.nan)):
+        boxes = expected.copy()
+        boxes[place, 2] += change
+        np.testing.assert_equal(boxes_apart(boxes, expected), apart)
 
 
 @pytest.fixture(scope="module")

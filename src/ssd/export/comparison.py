@@ -18,7 +18,7 @@ from ssd.geometry.boxes import clip
 from ssd.geometry.offsets import decode
 
 MOST_DIFFERENCE = 1e-4
-"""Of a box's side, as a fraction of the image, and of a score."""
+"""Of a box, as `boxes_apart` has it, and of a score."""
 
 MOST_AP_DIFFERENCE = 1e-3
 
@@ -50,7 +50,7 @@ class Comparison:
 
     Attributes:
         images: so many went through both.
-        boxes, scores: the largest differences of any anchor's box and score.
+        boxes, scores: the largest differences of any anchor's box (as `boxes_apart` has it) and score.
         detections: the numbers of the checkpoint's detections and of the export's.
         figures: COCO's, the checkpoint's and the export's; None without ground truth.
     """
@@ -126,7 +126,7 @@ def compare(
     """
     told = checkpoint.description
     predict = make_predict(load_network(checkpoint), told.scores, rules.batch_size)
-    images, boxes_apart, scores_apart = 0, 0.0, 0.0
+    images, of_boxes, of_scores = 0, 0.0, 0.0
     found: tuple[list[dict[str, Any]], list[dict[str, Any]]] = [], []
     for stretched, image_ids, photos_px in batches:
         pixels = [network_input(image, told.model.input_size, told.model.input) for image in stretched]
@@ -138,8 +138,8 @@ def compare(
         ):
             images += 1
             outputs = run(image)
-            boxes_apart = _apart(outputs.boxes, of_image, boxes_apart)
-            scores_apart = _apart(outputs.scores, score, scores_apart)
+            of_boxes = float(np.maximum(of_boxes, boxes_apart(outputs.boxes, of_image)))  # also NaN
+            of_scores = float(np.maximum(of_scores, np.abs(outputs.scores - score).max()))
             theirs = outputs.detected or select(outputs.boxes, outputs.scores, rules)
             for detected, results in zip((select(of_image, score, rules), theirs), found, strict=True):
                 results.extend(to_results(*detected, int(image_id[0]), photo_px, told.category_ids))
@@ -149,9 +149,17 @@ def compare(
         counted = [[each for each in results if each["category_id"] in known] for results in found]
         found = counted[0], counted[1]
         figures = evaluate(ground_truth, found[0]).figures, evaluate(ground_truth, found[1]).figures
-    return Comparison(images, boxes_apart, scores_apart, (len(found[0]), len(found[1])), figures)
+    return Comparison(images, of_boxes, of_scores, (len(found[0]), len(found[1])), figures)
 
 
-def _apart(a: np.ndarray, b: np.ndarray, least: float) -> float:
-    """The largest difference, at least `least`; NaN if there is a NaN."""
-    return float(np.maximum(np.abs(a - b).max(), least))
+def boxes_apart(boxes: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference of an edge, as a fraction of the image, or of the box where that is the larger; or NaN.
+
+    A box may reach far beyond the image, where float32 is coarser.
+
+    Args:
+        boxes: [A, 4] yxyx.
+        expected: [A, 4] yxyx.
+    """
+    longer_side = (expected[:, 2:] - expected[:, :2]).max(axis=1)
+    return float((np.abs(boxes - expected).max(axis=1) / np.maximum(longer_side, 1)).max())
