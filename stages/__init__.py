@@ -46,12 +46,10 @@ def run_stage(
             instead(**given)
         else:
             main()
-    except OSError as error:
+    except (ValueError, OSError) as error:
         from ssd.files import told  # not above: --help imports nothing
 
         sys.exit(f"error: {_on_one_line(told(error))}")
-    except ValueError as error:
-        sys.exit(f"error: {_on_one_line(str(error))}")
 
 
 def _on_one_line(text: str) -> str:

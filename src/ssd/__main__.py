@@ -19,10 +19,8 @@ def main(arguments: list[str] | None = None) -> None:
         leave_when_stopped()
     try:
         given.run(given)
-    except OSError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"error: {told(error)}")
-    except ValueError as error:
-        sys.exit(f"error: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,13 +57,7 @@ def _add_detect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     detect.add_argument(
         "inputs", type=Path, nargs="+", metavar="PHOTO|FOLDER|VIDEO", help="any number of each"
     )
-    detect.add_argument(
-        "--model",
-        type=Path,
-        default=Path("models/ssd.safetensors"),
-        metavar="FILE",
-        help="the checkpoint (default: %(default)s)",
-    )
+    _add_model(detect)
     detect.add_argument(
         "--out",
         type=Path,
@@ -113,13 +105,7 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         epilog="Beside the file comes a .json of the same name: input, outputs, classes, and how it compares.",
     )
     export.add_argument("--format", choices=("onnx", "mindir"), required=True)
-    export.add_argument(
-        "--model",
-        type=Path,
-        default=Path("models/ssd.safetensors"),
-        metavar="FILE",
-        help="the checkpoint (default: %(default)s)",
-    )
+    _add_model(export)
     export.add_argument(
         "--out", type=Path, metavar="FILE", help="the export (default: as the checkpoint, .onnx or .mindir)"
     )
@@ -150,6 +136,16 @@ def _add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--images", type=int, metavar="N", help="compare on the first N images (default: all)"
     )
     export.set_defaults(run=_export)
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model",
+        type=Path,
+        default=Path("models/ssd.safetensors"),
+        metavar="FILE",
+        help="the checkpoint (default: %(default)s)",
+    )
 
 
 def _convert(given: argparse.Namespace) -> None:

@@ -29,9 +29,9 @@ _ADVICE: Mapping[int | None, str] = MappingProxyType(
 )
 
 
-def told(error: OSError) -> str:
-    """One sentence about a failed system call: the file, the cause and, where known, what to do."""
-    if error.filename is None or error.strerror is None:
+def told(error: OSError | ValueError) -> str:
+    """One sentence: about a failed system call the file, the cause and, where known, what to do; else its own."""
+    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
         return str(error)
     to_do = _ADVICE.get(error.errno)
     return f"{os.fspath(error.filename)}: {error.strerror}" + (f"; {to_do} and run again" if to_do else "")
