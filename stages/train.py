@@ -57,7 +57,6 @@ def main() -> None:
 
 def train(params: Params, processes: Processes) -> None:
     """Train in this process, one of so many; the first one writes."""
-    rules = replace(params.train, processes=processes.count)
     records = open_records(RECORDS, "train")
     anchors = load_anchors(ANCHORS)
     require_recipe(anchors, params.anchors, params.model.input_size, ANCHORS)
@@ -67,14 +66,15 @@ def train(params: Params, processes: Processes) -> None:
     training = prepare(params, processes, records, anchors, description, pretrained)
     net = training.net
     inputs = [RECORDS / MANIFEST, ANCHORS] + ([pretrained] if pretrained else [])
-    recipe = fingerprint(replace(params, train=replace(rules, workers=1, checkpoint_every=1)), inputs)
+    alike = replace(params.train, workers=1, processes=processes.count, checkpoint_every=1)
+    recipe = fingerprint(replace(params, train=alike), inputs)
     folder = project() / "work" / "train" / recipe[:16]
     if not processes.is_first:
         follow(training, folder)
         return
     parent = os.getppid()
     with locked_folder(folder):
-        for history in run(training, folder, rules.checkpoint_every):
+        for history in run(training, folder, params.train.checkpoint_every):
             write_history(
                 Path("metrics/train.csv"),
                 Path("metrics/train.json"),
