@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ssd.data.source import MOST_BYTES, Annotation, Category, Photo, Source, Split, in_label_order
-from ssd.data.sources.held_out import hold_out, read_share
+from ssd.data.sources.held_out import hold_out, read_share, share_note
 from ssd.data.sources.photo_names import photo_name
 from ssd.data.sources.unpack import reading_zip
 from ssd.files import read_json
@@ -98,8 +98,7 @@ def _read_train_alone(folder: Path, share: float) -> Source:
         notes=(
             *left_out,
             *file.notes,
-            f"val: {len(val.images)} of the {len(file.images)} photos of train, chosen by their names "
-            f"(val_fraction {share:g})",
+            share_note(len(val.images), len(file.images), share),
         ),
     )
 

@@ -37,6 +37,11 @@ def hold_out(file_names: Collection[str], share: float, address: str) -> frozens
     return val
 
 
+def share_note(held_out: int, photos: int, share: float) -> str:
+    """What is told of a train set of so many photos, of which so many are val."""
+    return f"val: {held_out} of the {photos} photos of train, chosen by their names (val_fraction {share:g})"
+
+
 def read_share(layout: Mapping[str, Any], address: str) -> float | None:
     """The share of train that is val, as layout.json has it; None where val has photos of its own.
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from ssd.data.source import MOST_BYTES, SPLITS, Annotation, Photo, Source, Split, in_label_order
 from ssd.data.sources.devkit import Devkits, VocImage
-from ssd.data.sources.held_out import hold_out, read_share
+from ssd.data.sources.held_out import hold_out, read_share, share_note
 from ssd.data.sources.voc_xml import VocAnnotation, read_annotation
 from ssd.files import read_json
 
@@ -98,7 +98,11 @@ def read_voc(folder: Path) -> Source:
         val,
         notes=(
             *(_note(split, sets[split], listed[split], marks[split]) for split in SPLITS),
-            *_share_note(share, len(listed["val"]), len(listed["train"])),
+            *(
+                []
+                if share is None
+                else [share_note(len(listed["val"]), sum(map(len, listed.values())), share)]
+            ),
             "boxes cover their pixels whole, from xmin - 1 to xmax; areas are those of the boxes",
         ),
     )
@@ -187,14 +191,6 @@ def _annotations(
         )
         for annotation_id, thing in enumerate(said.objects, start=first_id)
     )
-
-
-def _share_note(share: float | None, val: int, train: int) -> list[str]:
-    if share is None:
-        return []
-    return [
-        f"val: {val} of the {train + val} photos of train, chosen by their names (val_fraction {share:g})"
-    ]
 
 
 def _note(split: str, sets: Sequence[str], listed: Sequence[_Listed], marks_difficult: bool) -> str:
