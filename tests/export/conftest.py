@@ -1,22 +1,15 @@
 from pathlib import Path
 
 import pytest
-from small_detector import ANCHORS, DESCRIPTION, train_small
 from square_records import CLASSES, records_of
 
-from ssd.engine.checkpoint import Checkpoint, build_network, load_checkpoint, save_checkpoint
-from ssd.model.weights import initialise
+from ssd.engine.checkpoint import Checkpoint, load_checkpoint
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+def checkpoint(checkpoint_path: Path) -> Checkpoint:
     """A detector that learnt to find a yellow square; for reading only."""
-    net = build_network(DESCRIPTION)
-    initialise(net, 1, 0.01)
-    list(train_small(net))
-    path = tmp_path_factory.mktemp("models") / "ssd.safetensors"
-    save_checkpoint(path, net, ANCHORS, DESCRIPTION)
-    return load_checkpoint(path)
+    return load_checkpoint(checkpoint_path)
 
 
 @pytest.fixture(scope="session")

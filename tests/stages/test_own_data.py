@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,23 +11,13 @@ from dvc.utils.hydra import apply_overrides
 from slim_project import copy_project
 from tiny_raw import NO_SHARED, SHARED
 
-from ssd.config import Anchors, Loss, Model, Targets, load_params
+from ssd.config import load_params
 from ssd.data.sources.sample import CATEGORIES
 from stages import anchors, download, mindrecord
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/own-data.md"
 
 pytestmark = pytest.mark.skipif(not (SHARED / "coco_tiny").is_dir(), reason=NO_SHARED)
-
-
-@dataclass(frozen=True)
-class Params:
-    """What a checkpoint needs of params.yaml."""
-
-    anchors: Anchors
-    targets: Targets
-    model: Model
-    loss: Loss
 
 
 def blocks(language: str) -> list[str]:
@@ -89,20 +79,13 @@ def test_the_anchors_cover_what_the_page_says_before_and_after_its_suggestion(
 def test_a_checkpoint_of_other_classes_is_refused_by_the_stage_as_the_page_says(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ssd.engine.checkpoint import Description, build_network, load_anchors, save_checkpoint
-    from stages import evaluate
+    from ssd.engine.checkpoint import build_network, load_anchors, save_checkpoint
+    from stages import evaluate, train
 
     monkeypatch.chdir(project)
     anchors.main()
-    params = load_params("params.yaml", Params)
-    description = Description(
-        model=params.model,
-        anchors=params.anchors,
-        variances=params.targets.variances,
-        class_names=tuple(CATEGORIES),
-        category_ids=tuple(CATEGORIES.values()),
-        scores=params.loss.scores,
-    )
+    of_own = train.describe(load_params("params.yaml", train.Params))
+    description = replace(of_own, class_names=tuple(CATEGORIES), category_ids=tuple(CATEGORIES.values()))
     path = Path("models/ssd.safetensors")
     path.parent.mkdir()
     save_checkpoint(path, build_network(description), load_anchors(Path("data/anchors.npy")), description)

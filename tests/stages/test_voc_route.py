@@ -24,8 +24,8 @@ import yaml
 from tiny_devkit import from_coco
 from tiny_raw import NO_SHARED, SHARED
 
-from ssd.config import Anchors, Loss, Model, Targets, load_params
-from ssd.data.records import load_classes, load_ground_truth, open_records, without_sentinel
+from ssd.config import load_params
+from ssd.data.records import load_ground_truth, open_records, without_sentinel
 from ssd.data.shards import open_shard, read_row
 from ssd.data.source import SPLITS
 from stages import anchors, download, mindrecord
@@ -37,16 +37,6 @@ PHOTOS = {"train": 24, "val": 24}
 ROUTES = ("coco", "voc")
 
 pytestmark = pytest.mark.skipif(not TINY.is_dir(), reason=NO_SHARED)
-
-
-@dataclass(frozen=True)
-class Params:
-    """What a checkpoint needs of params.yaml."""
-
-    anchors: Anchors
-    targets: Targets
-    model: Model
-    loss: Loss
 
 
 @dataclass(frozen=True)
@@ -293,21 +283,15 @@ def test_a_pixel_more_or_less_would_show_in_the_figures(plain):
 
 
 def test_a_checkpoint_detects_and_measures_the_same_on_both_routes(plain):
-    from ssd.engine.checkpoint import Description, build_network, load_anchors, save_checkpoint
+    from ssd.engine.checkpoint import build_network, load_anchors, save_checkpoint
     from ssd.model.weights import initialise
-    from stages import evaluate
+    from stages import evaluate, train
 
     project = plain.projects[0]
-    params = load_params(project / "params.yaml", Params)
-    classes = load_classes(project / "data/records")
-    description = Description(
-        model=params.model,
-        anchors=params.anchors,
-        variances=params.targets.variances,
-        class_names=tuple(each.name for each in classes),
-        category_ids=tuple(each.category_id for each in classes),
-        scores=params.loss.scores,
-    )
+    params = load_params(project / "params.yaml", train.Params)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        description = train.describe(params)
     net = build_network(description)
     initialise(net, 1, params.loss.class_prior)
     checkpoint = project / "models/ssd.safetensors"
