@@ -153,8 +153,8 @@ def _wait(workers: list[subprocess.Popen], logs: list[IO[bytes]]) -> None:
         SystemExit: the first one has not, and has told why.
     """
     parent = os.getppid()
-    while any(worker.poll() is None for worker in workers):
-        if any(worker.returncode for worker in workers):
+    while None in (codes := [worker.poll() for worker in workers]):
+        if any(codes):
             time.sleep(GRACE)
             break
         if os.getppid() != parent and "DVC_STAGE" in os.environ:
