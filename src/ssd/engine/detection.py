@@ -11,6 +11,7 @@ from ssd.config import Evaluate
 from ssd.geometry.boxes import clip, to_xywh_px
 from ssd.geometry.nms import select_detections
 from ssd.geometry.offsets import decode
+from ssd.model.convolution import fix_kernels
 from ssd.runtime import compile_whole_cells
 
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -48,6 +49,7 @@ def make_predict(net: nn.Cell, scores: str, batch_size: int) -> Predict:
     been loaded before.
     """
     compile_whole_cells()
+    fix_kernels(net)
     scorer = Scorer(net, scores).set_train(False)
 
     def predict(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

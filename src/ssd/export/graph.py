@@ -18,6 +18,7 @@ from ssd.engine.detection import Scorer
 from ssd.export.formats import Format
 from ssd.geometry.boxes import to_cyxhw
 from ssd.geometry.offsets import MAX_LOG_SIZE_RATIO
+from ssd.model.convolution import convolve_plainly
 
 
 class Normalise(nn.Cell):
@@ -96,7 +97,9 @@ class Exported(nn.Cell):
         super().__init__(auto_prefix=False)
         told = checkpoint.description
         self.normalise = Normalise(told.model.input)
-        self.scorer = Scorer(load_network(checkpoint), told.scores)
+        net = load_network(checkpoint)
+        convolve_plainly(net)
+        self.scorer = Scorer(net, told.scores)
         self.decode = Decode(checkpoint.anchors, told.variances, clip)
 
     def construct(self, image: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,8 @@
 import mindspore.nn as nn
 from mindspore import Tensor, ops
 
+from ssd.model.convolution import Conv3x3
+
 
 class SeparableHead(nn.Cell):
     """The tutorial's head: depthwise 3x3, batch norm, ReLU6, then 1x1 with bias.
@@ -46,7 +48,7 @@ class ConvHead(nn.Cell):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.out = nn.Conv2d(in_channels, out_channels, 3, pad_mode="pad", padding=1, has_bias=True)
+        self.out = Conv3x3(in_channels, out_channels, has_bias=True)
 
     def construct(self, x: Tensor) -> Tensor:
         """The head's raw output."""

@@ -7,6 +7,8 @@ on, where the tutorial leaves both out and so stacks linear layers; dropout is a
 import mindspore.nn as nn
 from mindspore import Tensor, ops
 
+from ssd.model.convolution import Conv3x3
+
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 FC_CHANNELS = 1024
 
@@ -44,16 +46,19 @@ class ConvBlock(nn.Cell):
         dilation: int = 1,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel,
-            stride=stride,
-            pad_mode="pad",
-            padding=padding,
-            dilation=dilation,
-            has_bias=not batch_norm,
-        )
+        if (kernel, stride, padding, dilation) == (3, 1, 1, 1):
+            self.conv = Conv3x3(in_channels, out_channels, not batch_norm)
+        else:
+            self.conv = nn.Conv2d(
+                in_channels,
+                out_channels,
+                kernel,
+                stride=stride,
+                pad_mode="pad",
+                padding=padding,
+                dilation=dilation,
+                has_bias=not batch_norm,
+            )
         self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
         self.relu = nn.ReLU()
 
