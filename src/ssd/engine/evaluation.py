@@ -56,15 +56,14 @@ def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> 
 
     Args:
         ground_truth: the content of a COCO instances file.
-        detections: COCO results; may be empty, which `COCO.loadRes` cannot take.
+        detections: COCO results of images of the ground truth; may be empty.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
         truth = COCO()
         # copies: pycocotools adds keys to what it is given
         truth.dataset = {**ground_truth, "annotations": [{**each} for each in ground_truth["annotations"]]}
         truth.createIndex()
-        results = truth.loadRes([{**each} for each in detections]) if detections else _no_results(truth)
-        coco = _Evaluation(truth, results, "bbox")
+        coco = _Evaluation(truth, _results(truth, detections), "bbox")
         coco.evaluate()
         coco.accumulate()
         coco.summarize()
@@ -96,9 +95,17 @@ class _Evaluation(COCOeval):
                 annotation["ignore"] = not is_counted(annotation)
 
 
-def _no_results(truth: COCO) -> COCO:
+def _results(truth: COCO, detections: list[dict[str, Any]]) -> COCO:
+    """What `COCO.loadRes` makes of detections, which cannot take none, and gives each an outline too.
+
+    The outlines, which the figures of boxes do not look at, would take half of the memory.
+    """
+    annotations = []
+    for number, each in enumerate(detections, 1):
+        area = each["bbox"][2] * each["bbox"][3]
+        annotations.append({**each, "id": number, "area": area, "iscrowd": 0})
     results = COCO()
-    results.dataset = {**truth.dataset, "annotations": []}
+    results.dataset = {**truth.dataset, "annotations": annotations}
     results.createIndex()
     return results
 
