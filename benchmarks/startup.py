@@ -26,7 +26,7 @@ from measure import Row, Times, interleaved, table
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 5
-TRAIN_IMAGES, VAL_IMAGES = 48, 32
+TRAIN_IMAGES, VAL_IMAGES = 16, 16
 TICKS = os.sysconf("SC_CLK_TCK")
 SWITCH = {"MS_COMPILER_CACHE_ENABLE": "0"}
 HELPS = (
