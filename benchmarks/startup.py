@@ -8,14 +8,17 @@ nearly that on the clock, which is told beside it.
 """
 
 import argparse
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,6 +132,7 @@ def begins(new: Checkout, old: Checkout | None, stage: str, rounds: int) -> list
 def begin(checkout: Checkout, stage: str, more: dict[str, str]) -> tuple[float, float]:
     """Seconds of the processor and on the clock until a stage's bar shows its first step, less the second's."""
     shown, hidden = pty.openpty()
+    fcntl.ioctl(hidden, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))  # a bar has no room without
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", f"stages.{stage}"],
@@ -145,7 +149,7 @@ def begin(checkout: Checkout, stage: str, more: dict[str, str]) -> tuple[float, 
             if not select.select([shown], [], [], 600)[0]:
                 raise TimeoutError(f"{stage}: no step within ten minutes")
             text += os.read(shown, 4096).decode(errors="replace")
-            done = [int(each) for each in re.findall(r"\| *(\d+)/\d+ ", text)]
+            done = [int(each) for each in re.findall(r"\b(\d+)/\d+ \[", text)]
             if done and done[-1] > (steps[-1] if steps else 0):
                 steps.append(done[-1])
                 moments.append((processor_seconds(process.pid), time.perf_counter() - start))
