@@ -5,6 +5,7 @@ metrics/evaluate.json, metrics/per_class.csv, metrics/pr.csv, metrics/thresholds
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,12 +14,13 @@ from ssd.analysis.tables import write_tables
 from ssd.config import Evaluate, load_params
 from ssd.data.dataset import EvaluationSample, evaluation_batches
 from ssd.data.records import load_ground_truth, open_records
-from ssd.engine.checkpoint import load_checkpoint, load_network
+from ssd.engine.checkpoint import Description, load_checkpoint, load_network
 from ssd.engine.detection import detect, make_predict
 from ssd.engine.evaluation import evaluate, write_evaluation
+from ssd.engine.graph_cache import kept_graph
 from ssd.engine.voc_evaluation import evaluate_voc
 from ssd.files import write_json
-from stages import run_stage
+from stages import project, run_stage
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,14 @@ class Params:
     """What this stage reads of params.yaml."""
 
     evaluate: Evaluate
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the compiled network is made of."""
+
+    description: Description
+    batch_size: int
 
 
 def main() -> None:
@@ -36,16 +46,19 @@ def main() -> None:
     checkpoint = load_checkpoint(Path("models/ssd.safetensors"))
     checkpoint.require_categories(ground_truth["categories"])
 
-    model = checkpoint.description.model
+    described = checkpoint.description
+    model = described.model
     sample = EvaluationSample(model.input_size, model.input)
     batches = evaluation_batches(records, sample, rules.batch_size)
-    predict = make_predict(load_network(checkpoint), checkpoint.description.scores, rules.batch_size)
+    graphs = project() / "work" / "graphs"
+    compiling = partial(kept_graph, graphs, Graph(described, rules.batch_size))
+    predict = make_predict(load_network(checkpoint), described.scores, rules.batch_size, compiling)
     images = detect(
         predict,
         batches,
         checkpoint.anchors,
-        checkpoint.description.variances,
-        checkpoint.description.category_ids,
+        described.variances,
+        described.category_ids,
         rules,
     )
     with tqdm(images, "detect", len(records), unit="image", disable=None) as bar:

@@ -6,6 +6,7 @@ on from its latest state in work/train, to the same result.
 """
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from ssd.engine.checkpoint import Description, build_network, load_anchors, requ
 from ssd.engine.collective import sum_of
 from ssd.engine.dropout import keep_masks
 from ssd.engine.fingerprint import fingerprint, made_by
+from ssd.engine.graph_cache import kept_graph
 from ssd.engine.history import write_history
 from ssd.engine.optimizer import make_optimizer
 from ssd.engine.processes import Processes, in_processes
@@ -47,6 +49,16 @@ class Params:
     loss: Loss
     augment: Augment
     train: Train
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the compiled step is made of; the rates of `rules` are not, nor what only decides on its inputs."""
+
+    description: Description
+    loss: Loss
+    rules: Train
+    steps: int
 
 
 def main() -> None:
@@ -141,7 +153,18 @@ def prepare(
         partial(keep_masks, net.mask_shape(rules.batch_size), model.dropout, rules.seed, share=share),
         rules.clip_norm,
         processes,
+        partial(compiling, Graph(description, params.loss, rules, len(rates)), processes),
     )
+
+
+def compiling(graph: Graph, processes: Processes) -> AbstractContextManager[None]:
+    """What the step is compiled within; steps of several processes are not kept."""
+    if processes.count > 1:
+        return nullcontext()
+    of_data = {"seed": 0, "workers": 1, "checkpoint_every": 1}
+    of_rates = {"schedule": "cosine", "milestones": (), "lr_start": 0.0, "lr_max": 1.0, "lr_end": 0.0}
+    rules = replace(graph.rules, **of_data, **of_rates, lr_factor=0.1, warmup_epochs=0.0)
+    return kept_graph(project() / "work" / "graphs", replace(graph, rules=rules))
 
 
 if __name__ == "__main__":

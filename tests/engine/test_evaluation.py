@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ssd.engine import evaluation as module
 from ssd.engine.evaluation import FIGURES, PROTOCOL, Evaluation, evaluate, write_evaluation
 from ssd.engine.voc_evaluation import evaluate_voc
 
@@ -63,6 +64,19 @@ def test_figures_and_classes_are_pycocotools(case: str) -> None:
                 assert ours is None, (row[0], name)
             else:
                 assert ours == pytest.approx(of_class[name], abs=1e-12), (row[0], name)
+
+
+def test_one_class_at_a_time_measures_what_all_at_once_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = COCO["ground_truth"]
+    assert len(objects["categories"]) > 1
+    found = []
+    for at_once in (1, 100):
+        monkeypatch.setattr(module, "CLASSES_AT_ONCE", at_once)
+        found.append(evaluate(objects, COCO["detections"]))
+    assert found[0].figures == found[1].figures
+    assert found[0].classes == found[1].classes
+    for name, curve in found[0].precision.items():
+        np.testing.assert_array_equal(curve, found[1].precision[name])
 
 
 def test_the_curves_are_precision_at_101_recalls_whose_mean_is_the_figure(measured: Evaluation) -> None:

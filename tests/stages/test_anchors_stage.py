@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +212,17 @@ def test_a_changed_file_of_the_records_is_refused_and_the_old_outputs_stay(proje
     with pytest.raises(ValueError, match=f"data/records/{name}: expected sha256 "):
         main()
     assert [file.read_bytes() for file in files] == before
+
+
+def test_the_anchors_are_made_without_mindspore_or_what_else_takes_long_to_import(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "stages.anchors"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "numpy" in imported
+    assert not imported & {"mindspore", "cv2", "pycocotools", "scipy"}
+    assert (project / "data/anchors.npy").exists()

@@ -1,6 +1,7 @@
 """From batches of pixels to detections in COCO's form."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import mindspore.nn as nn
@@ -42,19 +43,37 @@ class Scorer(nn.Cell):
         return offsets, self.to_scores(logits)[:, :, 1:]
 
 
-def make_predict(net: nn.Cell, scores: str, batch_size: int) -> Predict:
+def make_predict(
+    net: nn.Cell,
+    scores: str,
+    batch_size: int,
+    compiling: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Predict:
     """`net` as a function of pixels [B, 3, S, S], B at most `batch_size`, compiled for one size of batch.
 
     It gives offsets [B, A, 4] and scores [B, A, C] of the classes without the background. The weights must have
     been loaded before.
+
+    Args:
+        net: the network.
+        scores: as in `Scorer`.
+        batch_size: the largest B.
+        compiling: what it is compiled within, at the first call, such as `kept_graph`.
     """
     compile_whole_cells()
     fix_kernels(net)
     scorer = Scorer(net, scores).set_train(False)
+    compiled = False
 
     def predict(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal compiled
         padding = [(0, batch_size - len(pixels))] + [(0, 0)] * 3
-        offsets, scores = scorer(Tensor(np.pad(pixels, padding)))
+        padded = Tensor(np.pad(pixels, padding))
+        if not compiled:
+            with compiling():
+                scorer.compile(padded)
+            compiled = True
+        offsets, scores = scorer(padded)
         return offsets.asnumpy()[: len(pixels)], scores.asnumpy()[: len(pixels)]
 
     return predict

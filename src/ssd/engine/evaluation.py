@@ -21,6 +21,9 @@ from ssd.files import write_csv, write_json
 
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
+CLASSES_AT_ONCE = 16
+"""Of which the matches are held in memory together."""
+
 PROTOCOL = (
     "all: every image of the validation set counts, those without objects too; crowds and difficult objects are "
     "neither found nor missed",
@@ -56,17 +59,15 @@ def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> 
 
     Args:
         ground_truth: the content of a COCO instances file.
-        detections: COCO results; may be empty, which `COCO.loadRes` cannot take.
+        detections: COCO results of images of the ground truth; may be empty.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
         truth = COCO()
         # copies: pycocotools adds keys to what it is given
         truth.dataset = {**ground_truth, "annotations": [{**each} for each in ground_truth["annotations"]]}
         truth.createIndex()
-        results = truth.loadRes([{**each} for each in detections]) if detections else _no_results(truth)
-        coco = _Evaluation(truth, results, "bbox")
-        coco.evaluate()
-        coco.accumulate()
+        coco = _Evaluation(truth, _results(truth, detections), "bbox")
+        coco.measure()
         coco.summarize()
     # precision [IoU, recall, class, area, limit], recall [IoU, class, area, limit]; area 0: all, limit 2: 100.
     precision, recall = coco.eval["precision"][:, :, :, 0, 2], coco.eval["recall"][:, :, 0, 2]
@@ -89,6 +90,24 @@ def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> 
 class _Evaluation(COCOeval):
     """COCO's evaluation that ignores difficult objects, which by itself it does with crowds alone."""
 
+    def measure(self) -> None:
+        """Evaluate and accumulate, a few classes at a time, with the same outcome as all at once.
+
+        What pycocotools keeps of each class in each image would take some quarter of a megabyte an image.
+        """
+        categories = np.unique(self.params.catIds).tolist()
+        parts = []
+        for start in range(0, max(len(categories), 1), CLASSES_AT_ONCE):
+            self.params.catIds = categories[start : start + CLASSES_AT_ONCE]
+            self.evaluate()
+            self.accumulate()
+            parts.append(self.eval)
+        self.params.catIds = categories
+        self.eval = {
+            "precision": np.concatenate([each["precision"] for each in parts], axis=2),
+            "recall": np.concatenate([each["recall"] for each in parts], axis=1),
+        }
+
     def _prepare(self) -> None:
         super()._prepare()
         for annotations in self._gts.values():
@@ -96,9 +115,17 @@ class _Evaluation(COCOeval):
                 annotation["ignore"] = not is_counted(annotation)
 
 
-def _no_results(truth: COCO) -> COCO:
+def _results(truth: COCO, detections: list[dict[str, Any]]) -> COCO:
+    """What `COCO.loadRes` makes of detections, which cannot take none, and gives each an outline too.
+
+    The outlines, which the figures of boxes do not look at, would take half of the memory.
+    """
+    annotations = []
+    for number, each in enumerate(detections, 1):
+        area = each["bbox"][2] * each["bbox"][3]
+        annotations.append({**each, "id": number, "area": area, "iscrowd": 0})
     results = COCO()
-    results.dataset = {**truth.dataset, "annotations": []}
+    results.dataset = {**truth.dataset, "annotations": annotations}
     results.createIndex()
     return results
 

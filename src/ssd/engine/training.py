@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import mindspore as ms
@@ -45,6 +46,7 @@ class Training:
         masks: of dropout in a step, counted from 0 over all epochs; none without dropout.
         clip_norm: a gradient whose norm over all weights is larger is scaled down to it; None: never.
         processes: that train together; `data`, `masks` and `loss` are of this one's share of a batch.
+        compiling: what the step is compiled within, such as `kept_graph`.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Training:
         masks: Callable[[int], tuple[np.ndarray, ...]] = lambda step: (),
         clip_norm: float | None = None,
         processes: Processes = ALONE,
+        compiling: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.net = net
         self.data = data
@@ -65,6 +68,8 @@ class Training:
         self.epochs = epochs
         self.masks = masks
         self.processes = processes
+        self.compiling = compiling
+        self.compiled = False
         self.taking_step = TrainingStep(net, loss, optimizer, clip_norm, processes)
         moving = moving_statistics(net) if processes.count > 1 else []
         self.averaging = MeanOfProcesses(moving, processes.count) if moving else None
@@ -123,8 +128,12 @@ class Training:
                     yield self.step
 
     def _take_step(self, batch: Batch) -> tuple[float, float, float]:
-        pixels, offsets, labels = map(Tensor, batch)
-        total, box, classes = self.taking_step(pixels, offsets, labels, *map(Tensor, self.masks(self.step)))
+        inputs = [Tensor(each) for each in (*batch, *self.masks(self.step))]
+        if not self.compiled:
+            with self.compiling():
+                self.taking_step.compile(*inputs)
+            self.compiled = True
+        total, box, classes = self.taking_step(*inputs)
         if self.averaging:
             self.averaging()
         return float(total.asnumpy()), float(box.asnumpy()), float(classes.asnumpy())
