@@ -22,7 +22,7 @@ BELOW = {
     "engine": {"data", "model", "geometry", "config", "files", "runtime"},
     "analysis": {"data", "geometry", "config", "files"},
     "report": {"analysis", "data", "geometry", "config", "files"},
-    "export": {"engine", "data", "geometry", "config", "files", "runtime"},
+    "export": {"engine", "data", "model", "geometry", "config", "files", "runtime"},
     "detect": {"engine", "report", "data", "geometry", "config", "files", "runtime"},
     "__main__": {"detect", "export", "engine", "data", "config", "files", "runtime"},
 }
