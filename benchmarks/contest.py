@@ -1,0 +1,67 @@
+"""Processes that do the same work by turns: while one works, the others are stopped.
+
+Two frameworks in one process would share threads and memory; two processes at once would share processors.
+"""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from measure import Times
+
+WARM_UP = 2
+
+
+def serve(work: Callable[[], object]) -> None:
+    """In a child: do the work once for every line that comes in, and tell the seconds that it took."""
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        begin = time.perf_counter()
+        work()
+        print(time.perf_counter() - begin, flush=True)
+
+
+def contest(children: Mapping[str, Sequence[str]], rounds: int) -> dict[str, Times]:
+    """Seconds by the clock of each child's work, taken in turn.
+
+    Args:
+        children: arguments for Python, by name; each process calls `serve`.
+        rounds: measured, after two that are not.
+
+    Raises:
+        RuntimeError: a child that ended.
+    """
+    running: dict[str, subprocess.Popen[str]] = {}
+    seconds: dict[str, list[float]] = {name: [] for name in children}
+    try:
+        for name, arguments in children.items():
+            pipe = subprocess.PIPE
+            command = [sys.executable, *arguments]
+            running[name] = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+            _answer(name, running[name])
+            os.kill(running[name].pid, signal.SIGSTOP)
+        for number in range(WARM_UP + rounds):
+            for name, child in running.items():
+                os.kill(child.pid, signal.SIGCONT)
+                print(file=child.stdin, flush=True)
+                taken = float(_answer(name, child))
+                os.kill(child.pid, signal.SIGSTOP)
+                if number >= WARM_UP:
+                    seconds[name].append(taken)
+    finally:
+        for child in running.values():
+            child.kill()
+            child.wait()
+    return {name: Times(statistics.median(each), min(each), max(each)) for name, each in seconds.items()}
+
+
+def _answer(name: str, child: "subprocess.Popen[str]") -> str:
+    assert child.stdout is not None
+    line = child.stdout.readline()
+    if not line:
+        raise RuntimeError(f"{name} ended with exit code {child.wait()}")
+    return line
