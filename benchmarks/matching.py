@@ -65,7 +65,14 @@ def rows(photos: Path | None) -> list[Row]:
     for count in COUNTS:
         us, peer = (times[name, count].times(1e3 / IMAGES) for name in ("ours", "peer"))
         made.append(
-            Row(f"targets, {count} objects", us, peer, "ms an image", peer.median / us.median, GOALS.get(count, ""))
+            Row(
+                f"targets, {count} objects",
+                us,
+                peer,
+                "ms an image",
+                peer.median / us.median,
+                GOALS.get(count, ""),
+            )
         )
         memory = [peak(calls[name, count]) for name in ("ours", "peer")]
         made.append(Row(f"their peak of memory, {count} objects", *memory, "MB, 20 images kept", None, ""))

@@ -21,14 +21,21 @@ def photos_argument(doc: str | None) -> Path | None:
     """What --photos says: a folder with train2017, val2017 and annotations; None: the sample is drawn."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--photos", type=Path, default=PHOTOS if PHOTOS.is_dir() else None, help="a folder in the form of COCO 2017's"
+        "--photos",
+        type=Path,
+        default=PHOTOS if PHOTOS.is_dir() else None,
+        help="a folder in the form of COCO 2017's",
     )
     return parser.parse_args().photos
 
 
 def told(photos: Path | None) -> str:
     """What is used, in a sentence."""
-    return f"Photos: {photos.name}, 80 of each split." if photos else f"Photos: {DRAWN} drawn ones of each split."
+    return (
+        f"Photos: {photos.name}, 80 of each split."
+        if photos
+        else f"Photos: {DRAWN} drawn ones of each split."
+    )
 
 
 def write_photos(photos: Path | None, folder: Path) -> Path:

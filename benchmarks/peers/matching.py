@@ -18,7 +18,9 @@ def make_encode(anchors: np.ndarray, threshold: float = 0.5) -> Encode:
     """
     top, left, bottom, right = np.split(anchors, 4, axis=-1)
     anchor_area = (bottom - top) * (right - left)
-    centre_and_size = np.concatenate([(anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]], 1)
+    centre_and_size = np.concatenate(
+        [(anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]], 1
+    )
     count = len(anchors)
 
     def overlap_with_all(box: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ MindSpore, whose pipeline copies every batch several times on its way.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import cv2
@@ -84,7 +84,7 @@ class TrainingSample:
         size, input: as in `network_input`.
         iou_threshold, variances: as in `TargetEncoder`.
         policy: chances and ranges of the augmentation.
-        seed, epoch: with the image's id, all that chance depends on.
+        seed, epoch: with the image's id, all that chance depends on; `batch` is told its epoch.
     """
 
     anchors: np.ndarray
@@ -101,15 +101,17 @@ class TrainingSample:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels [3, size, size], target offsets [A, 4] and labels [A]."""
         boxes, labels = without_sentinel(boxes, labels)
-        image, boxes, labels = self.changed(int(image_id[0]), decode(encoded.tobytes()), boxes, labels)
+        image, boxes, labels = self.changed(
+            self.epoch, int(image_id[0]), decode(encoded.tobytes()), boxes, labels
+        )
         offsets, anchor_labels = self.targets([boxes], [labels])
         return network_input(image, self.size, self.input), offsets[0], anchor_labels[0]
 
     def changed(
-        self, image_id: int, image: np.ndarray, boxes: np.ndarray, labels: np.ndarray
+        self, epoch: int, image_id: int, image: np.ndarray, boxes: np.ndarray, labels: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The photo augmented, [size, size, 3] uint8, and its objects, [G', 4] and [G']."""
-        rng = np.random.default_rng([self.seed, self.epoch, image_id])
+        rng = np.random.default_rng([self.seed, epoch, image_id])
         return augment(image, boxes, labels, self.policy, self.size, rng)
 
     @cached_property
@@ -117,12 +119,14 @@ class TrainingSample:
         """Makes the targets of images."""
         return TargetEncoder(self.anchors, self.iou_threshold, self.variances)
 
-    def batch(self, read: PhotoReader, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pixels [B, 3, size, size], target offsets [B, A, 4] and labels [B, A] of rows [B] of the records."""
+    def batch(
+        self, read: PhotoReader, epoch: int, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels [B, 3, size, size], target offsets [B, A, 4] and labels [B, A] of rows [B] in an epoch."""
         pixels = np.empty((len(rows), 3, self.size, self.size), np.float32)
         boxes, labels = [], []
         for into, row in zip(pixels, rows.tolist(), strict=True):
-            image, of_image, labels_of_image = self.changed(*read(row))
+            image, of_image, labels_of_image = self.changed(epoch, *read(row))
             normalise(image, self.input, into)
             boxes.append(of_image)
             labels.append(labels_of_image)
@@ -190,8 +194,7 @@ class TrainingData:
             pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A]; B: of the share.
         """
         rows = self._order(epoch)[start:, self.share]
-        sample = replace(self.sample, epoch=epoch)
-        return made_ahead(partial(sample.batch, self.photos), rows, self.workers)
+        return made_ahead(partial(self.sample.batch, self.photos, epoch), rows, self.workers)
 
     def image_ids(self, epoch: int, step: int) -> tuple[int, ...]:
         """The images of one batch, all its shares."""

@@ -22,7 +22,9 @@ class TargetEncoder:
         self.variances = variances
         self.matcher = Matcher(anchors, iou_threshold)
 
-    def __call__(self, boxes: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, boxes: Sequence[np.ndarray], labels: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Offsets [B, A, 4] float32, 0 where negative, and labels [B, A] int32, 0 where negative.
 
         Args:
@@ -37,6 +39,8 @@ class TargetEncoder:
         if len(positive):
             answered = matched.ravel().take(positive)
             anchors = self.anchors.take(positive % len(self.anchors), axis=0)
-            offsets.reshape(-1, 4)[positive] = encode(all_boxes.take(answered, axis=0), anchors, self.variances)
+            offsets.reshape(-1, 4)[positive] = encode(
+                all_boxes.take(answered, axis=0), anchors, self.variances
+            )
             anchor_labels.reshape(-1)[positive] = all_labels.take(answered)
         return offsets, anchor_labels

@@ -77,7 +77,11 @@ class Matcher:
         for image, (begin, end) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
             if begin < end:
                 alone = gt_boxes[begin:end]
-                of_image = self(alone, [end - begin]) if len(counts) > 1 else match(alone, self.anchors, self.threshold)
+                of_image = (
+                    self(alone, [end - begin])
+                    if len(counts) > 1
+                    else match(alone, self.anchors, self.threshold)
+                )
                 matched[image] = np.where(of_image < 0, of_image, of_image + begin)
         return matched
 

@@ -25,7 +25,8 @@ def jitter_colour(
     levels = np.clip((levels - mean) * by_contrast + mean, 0, 255)
     matrix = np.eye(3, dtype=np.float32) * by_saturation + (1 - by_saturation) * GREY_WEIGHTS
     changed = cv2.transform(cv2.LUT(image, levels), matrix)
-    cv2.threshold(changed, 0, 0, cv2.THRESH_TOZERO, dst=changed)
+    if by_saturation > 1:  # else there is nothing below 0
+        cv2.threshold(changed, 0, 0, cv2.THRESH_TOZERO, dst=changed)
     return cv2.convertScaleAbs(changed)  # to the nearest level, at most 255
 
 

@@ -4,19 +4,22 @@ Departure from the tutorial: a crop counts when **at least one** object reaches 
 code means it; the tutorial's rule lets nearly every crop through.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from ssd.data.augment.cut import centre_of, cut_out
 from ssd.geometry.boxes import area, intersection
 
 CROP_MIN_IOUS = (0.1, 0.3, 0.5, 0.7, 0.9)
-CROP_TRIALS = (10, 40)
-"""Of the 50 rectangles so many are looked at together: in most images one of the first ten fits."""
-
+CROP_TRIALS = 50
 CROP_MIN_SCALE = 0.3
 CROP_MAX_ASPECT = 2.0
+
+_PAIRS = 150
+"""Pairs of numbers drawn at once: for 50 rectangles 125 are nearly always enough."""
+
+_TOGETHER = (slice(0, 10), slice(10, CROP_TRIALS))
+"""Rectangles that are looked at together: mostly one of the first ten fits."""
+
 
 def crop(
     image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, rng: np.random.Generator
@@ -45,36 +48,50 @@ def _first_fitting(
         [4] ymin, xmin, ymax, xmax in whole pixels.
     """
     before = rng.bit_generator.state
+    shares, places, used = _draw_parts(rng)
     centre, areas = centre_of(boxes), area(boxes)
-    drawn = _draw_parts(rng)
-    found, used = None, 0
-    for together in CROP_TRIALS:
-        numbers = [next(drawn) for _ in range(together)]
-        shares = np.array([each[:4] for each in numbers])
-        sides = shares[:, :2] * (height, width)
-        origin = (shares[:, 2:] * ((height, width) - sides)).astype(np.int64)
+    found, last = None, CROP_TRIALS - 1
+    for trials in _TOGETHER:
+        sides = shares[trials] * (height, width)
+        origin = (places[trials] * ((height, width) - sides)).astype(np.int64)
         parts_px = np.concatenate([origin, origin + np.maximum(sides.astype(np.int64), 1)], axis=1)
         parts = parts_px / np.array([height, width, height, width], np.float32)
         shared = intersection(parts, boxes)
         ious = shared / np.maximum(area(parts)[:, None] + areas - shared, 1e-12)
         inside = ((centre >= parts[:, None, :2]) & (centre < parts[:, None, 2:])).all(axis=2)
         (fitting,) = np.nonzero((ious.max(axis=1) >= min_iou) & inside.any(axis=1))
-        used = numbers[fitting[0] if len(fitting) else -1][4]
         if len(fitting):
-            found = parts_px[fitting[0]]
+            found, last = parts_px[fitting[0]], trials.start + fitting[0]
             break
     rng.bit_generator.state = before
-    rng.random(used)
+    rng.random(used[last])
     return found
 
 
-def _draw_parts(rng: np.random.Generator) -> Iterator[tuple[float, float, float, float, int]]:
-    """Rectangles without end: height, width as shares, top, left as shares of the room; numbers drawn so far."""
-    number, drawn = 0, rng.random(128).tolist()
+def _draw_parts(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """50 rectangles: height and width as shares of the image's [50, 2], top and left as shares of the room [50, 2].
+
+    And how many numbers had been drawn after each: two for every shape, also one that is not taken, and two for a place.
+    """
+    drawn = rng.random((_PAIRS, 2))
     while True:
-        if len(drawn) < number + 4:
-            drawn += rng.random(128).tolist()
-        height, width = (CROP_MIN_SCALE + (1 - CROP_MIN_SCALE) * each for each in drawn[number : number + 2])
-        number += 2
-        if 1 / CROP_MAX_ASPECT <= height / width <= CROP_MAX_ASPECT:
-            yield height, width, drawn[number], drawn[number + 1], (number := number + 2)
+        shares = CROP_MIN_SCALE + (1 - CROP_MIN_SCALE) * drawn
+        aspect = shares[:, 0] / shares[:, 1]
+        taken = (aspect >= 1 / CROP_MAX_ASPECT) & (aspect <= CROP_MAX_ASPECT)
+        rows = _with_places(taken.tolist())
+        if len(rows) == CROP_TRIALS:
+            return shares[rows], drawn[[each + 1 for each in rows]], [2 * each + 4 for each in rows]
+        drawn = np.concatenate([drawn, rng.random((_PAIRS, 2))])
+
+
+def _with_places(taken: list[bool]) -> list[int]:
+    """Rows of the first 50 pairs, or so many as there are, that are shapes; the pair after each is its place."""
+    taken = [*taken[:-1], True]  # found at the end, for want of others
+    rows: list[int] = []
+    row = -2
+    while len(rows) < CROP_TRIALS:
+        row = taken.index(True, row + 2) if row < len(taken) - 2 else len(taken) - 1
+        if row == len(taken) - 1:
+            break
+        rows.append(row)
+    return rows
