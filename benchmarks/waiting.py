@@ -21,7 +21,7 @@ from ssd.config import Params, load_params
 from ssd.data.dataset import TrainingData
 from ssd.data.records import load_classes, open_records
 
-EPOCHS = 4
+EPOCHS = 3
 
 
 class Clocked:

@@ -137,7 +137,7 @@ def to_results(
 
 
 def rounded(values: np.ndarray, digits: int) -> np.ndarray:
-    """Python's `round` of each value, float64: to the nearest decimal number, also where ten powers round away from it."""
+    """Python's `round` of each value, float64, which the product with a power of ten may round the other way."""
     scaled = values * 10.0**digits
     whole = np.rint(scaled)
     rounded = whole / 10.0**digits

@@ -71,7 +71,7 @@ def _first_fitting(
 def _draw_parts(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """50 rectangles: height and width as shares of the image's [50, 2], top and left as shares of the room [50, 2].
 
-    And how many numbers had been drawn after each: two for every shape, also one that is not taken, and two for a place.
+    And how many numbers had been drawn after each: two for every shape, taken or not, and two for a place.
     """
     drawn = rng.random((_PAIRS, 2))
     while True:
