@@ -17,9 +17,6 @@ CROP_MAX_ASPECT = 2.0
 _PAIRS = 150
 """Pairs of numbers drawn at once: for 50 rectangles 125 are nearly always enough."""
 
-_TOGETHER = (slice(0, 10), slice(10, CROP_TRIALS))
-"""Rectangles that are looked at together: mostly one of the first ten fits."""
-
 
 def crop(
     image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, rng: np.random.Generator
@@ -42,30 +39,26 @@ def _first_fitting(
 ) -> np.ndarray | None:
     """The first drawn rectangle that an object has this IoU with, and one its centre in; None if none of 50 has.
 
-    Rectangles are drawn ahead, and then the generator is put where it had been had they been drawn one by one.
+    All are looked at together, and then the generator is put where it would be had they been drawn one by one.
 
     Returns:
         [4] ymin, xmin, ymax, xmax in whole pixels.
     """
     before = rng.bit_generator.state
     shares, places, used = _draw_parts(rng)
-    centre, areas = centre_of(boxes), area(boxes)
-    found, last = None, CROP_TRIALS - 1
-    for trials in _TOGETHER:
-        sides = shares[trials] * (height, width)
-        origin = (places[trials] * ((height, width) - sides)).astype(np.int64)
-        parts_px = np.concatenate([origin, origin + np.maximum(sides.astype(np.int64), 1)], axis=1)
-        parts = parts_px / np.array([height, width, height, width], np.float32)
-        shared = intersection(parts, boxes)
-        ious = shared / np.maximum(area(parts)[:, None] + areas - shared, 1e-12)
-        inside = ((centre >= parts[:, None, :2]) & (centre < parts[:, None, 2:])).all(axis=2)
-        (fitting,) = np.nonzero((ious.max(axis=1) >= min_iou) & inside.any(axis=1))
-        if len(fitting):
-            found, last = parts_px[fitting[0]], trials.start + fitting[0]
-            break
+    sides_px = np.array([height, width])
+    sides = shares * sides_px
+    origin = (places * (sides_px - sides)).astype(np.int64)
+    parts_px = np.concatenate([origin, origin + np.maximum(sides.astype(np.int64), 1)], axis=1)
+    parts = parts_px / np.array([height, width, height, width], np.float32)
+    shared = intersection(parts, boxes)
+    ious = shared / np.maximum(area(parts)[:, None] + area(boxes) - shared, 1e-12)
+    centre = centre_of(boxes)
+    inside = ((centre >= parts[:, None, :2]) & (centre < parts[:, None, 2:])).all(axis=2)
+    (fitting,) = np.nonzero((ious.max(axis=1) >= min_iou) & inside.any(axis=1))
     rng.bit_generator.state = before
-    rng.random(used[last])
-    return found
+    rng.random(used[fitting[0] if len(fitting) else -1])
+    return parts_px[fitting[0]] if len(fitting) else None
 
 
 def _draw_parts(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[int]]:
