@@ -10,6 +10,7 @@ import pytest
 from pictures import CAFFE, NOTHING
 
 from ssd.config import Augment, Mindrecord
+from ssd.data import photo_reader
 from ssd.data.augment.policies import augment
 from ssd.data.dataset import (
     EvaluationSample,
@@ -368,3 +369,24 @@ def test_examples_are_the_first_images_unchanged(train_records: Records) -> None
     pixels = example_pixels(train_records, SIZE, "imagenet_rgb", 2)
     assert ids_of([(pixels,)]) == list(TRAIN_IDS[:2])
     assert len(example_pixels(train_records, SIZE, "imagenet_rgb", 99)) == len(TRAIN_IDS)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, HEIGHT * WIDTH * 3 * 2, 1 << 30])
+def test_keeping_photos_in_memory_changes_no_byte(train_records: Records, kept_bytes: int) -> None:
+    sample = dataclasses.replace(SAMPLE, policy=ALWAYS)
+    data = TrainingData(train_records, sample, 2, 2, kept_bytes=kept_bytes)
+    for epoch in (1, 2, 3):
+        expected = epoch_of(train_records, batch_size=2, policy=ALWAYS, epoch=epoch)
+        for batch, same in zip(data.batches(epoch), expected, strict=True):
+            for part, other in zip(batch, same, strict=True):
+                assert part.tobytes() == other.tobytes()
+    assert sum(each.image.nbytes for each in data.photos.kept.values()) <= kept_bytes
+    assert len(data.photos.kept) == min(kept_bytes // (HEIGHT * WIDTH * 3), len(TRAIN_IDS))
+
+
+def test_a_photo_that_does_not_decode_is_named(
+    train_records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_reader, "decode", lambda encoded: None)
+    with pytest.raises(ValueError, match=r"train-\d\d\.mindrecord: row \d: expected a photo, got \d+ bytes"):
+        epoch_of(train_records, batch_size=7)

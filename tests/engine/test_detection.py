@@ -4,6 +4,8 @@ from pathlib import Path
 import mindspore.nn as nn
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mindspore import Tensor, ops
 from small_detector import (
     ANCHORS,
@@ -21,7 +23,7 @@ from small_detector import (
 
 from ssd.data.dataset import network_input
 from ssd.engine.checkpoint import load_checkpoint, load_network
-from ssd.engine.detection import Predict, detect, make_predict
+from ssd.engine.detection import Predict, detect, make_predict, rounded
 from ssd.geometry.boxes import from_xywh_px, iou, to_xywh_px
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "detections.npz")
@@ -231,3 +233,12 @@ def test_the_limit_of_detections_is_an_images() -> None:
     images = batches_of([(0.0, 1, 9, 9), (0.0, 2, 9, 9)], 2)
     found = list(detect(predict_by_hand(scores), images, BOXES, (0.1, 0.2), CATEGORY_IDS, rules))
     assert [[each["score"] for each in of_image] for of_image in found] == [[0.9], [0.9]]
+
+
+@given(st.floats(-1e5, 1e5), st.integers(-(10**6), 10**6), st.sampled_from([3, 5]))
+def test_many_numbers_are_rounded_as_python_rounds_one(value: float, half: int, digits: int) -> None:
+    values = np.array(
+        [value, half / 2 / 10**digits, half / 64, float(np.float32(half / 2000)), 0.0, -0.0, 1e18]
+    )
+    ours = rounded(values, digits).tolist()
+    assert [each.hex() for each in ours] == [round(each, digits).hex() for each in values.tolist()]

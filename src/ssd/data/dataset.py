@@ -1,25 +1,25 @@
 """From records to batches: what the network is fed.
 
 The order of an epoch depends on (seed, epoch), every change to an image on (seed, epoch, image id): the number of
-workers changes nothing. The records must have been verified (`records.open_records`), since MindSpore's reader can
-crash on damaged ones.
+workers changes nothing. The records must have been verified (`records.open_records`); they are read by `shards`, not by
+MindSpore, whose pipeline copies every batch several times on its way.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
 
 from ssd.config import Augment, Input
+from ssd.data.ahead import made_ahead
 from ssd.data.augment.policies import augment
 from ssd.data.augment.resize import resize
 from ssd.data.decode import decode
+from ssd.data.photo_reader import KEPT_BYTES, PhotoReader
 from ssd.data.records import Records, without_sentinel
-from ssd.geometry.matching import match
-from ssd.geometry.offsets import encode
-from ssd.runtime import prepare_mindspore, processors
+from ssd.data.targets import TargetEncoder
 
 # ImageNet's mean and deviation in RGB, times 255 (the tutorial's).
 MEAN_RGB = np.array([0.485, 0.456, 0.406], np.float32) * 255
@@ -27,6 +27,14 @@ STD_RGB = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
 # Caffe's SSD (Liu et al. 2016): whole numbers near ImageNet's mean.
 CAFFE_MEAN_BGR = np.array([104, 117, 123], np.float32)
+
+
+_LEVELS = np.arange(256, dtype=np.float32)[:, None]
+_PLANES: dict[Input, tuple[tuple[int, np.ndarray], ...]] = {
+    "imagenet_rgb": tuple(enumerate(np.ascontiguousarray(((_LEVELS - MEAN_RGB) / STD_RGB).T))),
+    "caffe_bgr": tuple(zip((2, 1, 0), np.ascontiguousarray((_LEVELS - CAFFE_MEAN_BGR).T), strict=True)),
+}
+"""For each plane of the input the channel that it is made of, and what each of the 256 levels becomes."""
 
 
 def network_input(image: np.ndarray, size: int, wanted: Input) -> np.ndarray:
@@ -37,9 +45,22 @@ def network_input(image: np.ndarray, size: int, wanted: Input) -> np.ndarray:
         size: side of the network's input.
         wanted: order and scale of the channels.
     """
-    rgb = resize(image, size)
-    pixels = (rgb - MEAN_RGB) / STD_RGB if wanted == "imagenet_rgb" else rgb[:, :, ::-1] - CAFFE_MEAN_BGR
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    pixels = np.empty((3, size, size), np.float32)
+    normalise(resize(image, size), wanted, pixels)
+    return pixels
+
+
+def normalise(image: np.ndarray, wanted: Input, pixels: np.ndarray) -> None:
+    """Write a square image into `pixels` as the network wants it.
+
+    Args:
+        image: [S, S, 3] uint8 RGB.
+        wanted: order and scale of the channels.
+        pixels: [3, S, S] float32, contiguous; is filled.
+    """
+    channels = cv2.split(image)
+    for plane, (channel, levels) in zip(pixels, _PLANES[wanted], strict=True):
+        cv2.LUT(channels[channel], levels, dst=plane)
 
 
 def encode_targets(
@@ -49,25 +70,9 @@ def encode_targets(
     iou_threshold: float,
     variances: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the network should say of each anchor.
-
-    Args:
-        boxes: [G, 4] yxyx; G may be 0.
-        labels: [G], 1 and up.
-        anchors: [A, 4] yxyx.
-        iou_threshold: an anchor is positive from this IoU on.
-        variances: divisors of the encoded centres and sizes.
-
-    Returns:
-        offsets [A, 4] float32, 0 where negative; labels [A] int32, 0 where negative.
-    """
-    offsets, anchor_labels = np.zeros_like(anchors), np.zeros(len(anchors), np.int32)
-    matched = match(boxes, anchors, iou_threshold)
-    (positive,) = np.nonzero(matched >= 0)
-    if len(positive):
-        offsets[positive] = encode(boxes[matched[positive]], anchors[positive], variances)
-        anchor_labels[positive] = labels[matched[positive]]
-    return offsets, anchor_labels
+    """What the network should say of each anchor of one image: offsets [A, 4] and labels [A], see `TargetEncoder`."""
+    offsets, anchor_labels = TargetEncoder(anchors, iou_threshold, variances)([boxes], [labels])
+    return offsets[0], anchor_labels[0]
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,9 @@ class TrainingSample:
     Attributes:
         anchors: [A, 4] yxyx.
         size, input: as in `network_input`.
-        iou_threshold, variances: as in `encode_targets`.
+        iou_threshold, variances: as in `TargetEncoder`.
         policy: chances and ranges of the augmentation.
-        seed, epoch: with the image's id, all that chance depends on.
+        seed, epoch: with the image's id, all that chance depends on; `batch` is told its epoch.
     """
 
     anchors: np.ndarray
@@ -95,13 +100,37 @@ class TrainingSample:
         self, image_id: np.ndarray, encoded: np.ndarray, boxes: np.ndarray, labels: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels [3, size, size], target offsets [A, 4] and labels [A]."""
-        rng = np.random.default_rng([self.seed, self.epoch, int(image_id[0])])
         boxes, labels = without_sentinel(boxes, labels)
-        image, boxes, labels = augment(decode(encoded.tobytes()), boxes, labels, self.policy, self.size, rng)
-        offsets, anchor_labels = encode_targets(
-            boxes, labels, self.anchors, self.iou_threshold, self.variances
+        image, boxes, labels = self.changed(
+            self.epoch, int(image_id[0]), decode(encoded.tobytes()), boxes, labels
         )
-        return network_input(image, self.size, self.input), offsets, anchor_labels
+        offsets, anchor_labels = self.targets([boxes], [labels])
+        return network_input(image, self.size, self.input), offsets[0], anchor_labels[0]
+
+    def changed(
+        self, epoch: int, image_id: int, image: np.ndarray, boxes: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The photo augmented, [size, size, 3] uint8, and its objects, [G', 4] and [G']."""
+        rng = np.random.default_rng([self.seed, epoch, image_id])
+        return augment(image, boxes, labels, self.policy, self.size, rng)
+
+    @cached_property
+    def targets(self) -> TargetEncoder:
+        """Makes the targets of images."""
+        return TargetEncoder(self.anchors, self.iou_threshold, self.variances)
+
+    def batch(
+        self, read: PhotoReader, epoch: int, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels [B, 3, size, size], target offsets [B, A, 4] and labels [B, A] of rows [B] in an epoch."""
+        pixels = np.empty((len(rows), 3, self.size, self.size), np.float32)
+        boxes, labels = [], []
+        for into, row in zip(pixels, rows.tolist(), strict=True):
+            image, of_image, labels_of_image = self.changed(epoch, *read(row))
+            normalise(image, self.input, into)
+            boxes.append(of_image)
+            labels.append(labels_of_image)
+        return pixels, *self.targets(boxes, labels)
 
 
 @dataclass(frozen=True)
@@ -123,6 +152,15 @@ class EvaluationSample:
         pixels = network_input(decode(encoded.tobytes()), self.size, self.input)
         return pixels, image_id.astype(np.int64), photo_px
 
+    def batch(self, read: PhotoReader, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What a call gives, of rows [B] of the records: each part stacked."""
+        samples = []
+        for row in rows.tolist():
+            fields, _ = read.fields(row, {"image_id", "height", "width", "image"})
+            encoded = np.frombuffer(fields["image"], np.uint8)
+            samples.append(self(fields["image_id"], fields["height"], fields["width"], encoded))
+        return tuple(map(np.stack, zip(*samples, strict=True)))
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -134,6 +172,7 @@ class TrainingData:
         batch_size: samples a batch.
         workers: threads that make samples; at most the number of processors.
         share: which rows of every batch are made; without it, all.
+        kept_bytes: of decoded photos that are kept in memory from one epoch to the next, at most.
     """
 
     records: Records
@@ -141,6 +180,12 @@ class TrainingData:
     batch_size: int
     workers: int
     share: slice = field(default_factory=lambda: slice(None))
+    kept_bytes: int = KEPT_BYTES
+
+    @cached_property
+    def photos(self) -> PhotoReader:
+        """Reads and keeps the photos of all epochs."""
+        return PhotoReader(self.records, self.kept_bytes)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """The batches of an epoch, counted from 1, from one of its steps on, counted from 0.
@@ -149,15 +194,7 @@ class TrainingData:
             pixels [B, 3, S, S], target offsets [B, A, 4], labels [B, A]; B: of the share.
         """
         rows = self._order(epoch)[start:, self.share]
-        return _batches(
-            self.records,
-            ["image_id", "image", "boxes", "labels"],
-            replace(self.sample, epoch=epoch),
-            ["pixels", "offsets", "labels"],
-            rows.ravel(),
-            rows.shape[1],
-            self.workers,
-        )
+        return made_ahead(partial(self.sample.batch, self.photos, epoch), rows, self.workers)
 
     def image_ids(self, epoch: int, step: int) -> tuple[int, ...]:
         """The images of one batch, all its shares."""
@@ -184,32 +221,6 @@ def evaluation_batches(
     Yields:
         pixels [B, 3, S, S], image ids [B, 1], photo sizes [B, 2] height, width in pixels.
     """
-    return _batches(
-        records,
-        ["image_id", "height", "width", "image"],
-        sample,
-        ["pixels", "image_id", "photo_px"],
-        np.arange(len(records)),
-        batch_size,
-        1,
-    )
-
-
-def _batches(
-    records: Records,
-    columns: list[str],
-    sample: Callable[..., tuple[np.ndarray, ...]],
-    made: list[str],
-    order: np.ndarray,
-    batch_size: int,
-    workers: int,
-) -> Iterator[Any]:
-    prepare_mindspore()
-    import mindspore.dataset as ds
-
-    cv2.setNumThreads(0)  # the workers are the threads
-    files = [str(path) for path in records.files]
-    rows = ds.MindDataset(files, columns_list=columns, sampler=ds.SubsetSampler(order.tolist()))
-    samples = rows.map(sample, columns, made, num_parallel_workers=min(workers, processors()))
-    batches = samples.batch(batch_size)
-    return batches.create_tuple_iterator(num_epochs=1, output_numpy=True)
+    starts = range(0, len(records), batch_size)
+    rows = [np.arange(start, min(start + batch_size, len(records))) for start in starts]
+    return made_ahead(partial(sample.batch, PhotoReader(records)), rows, 1)

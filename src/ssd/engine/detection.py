@@ -145,12 +145,24 @@ def to_results(
         category_ids: of labels 1, 2, …
     """
     boxes_px = to_xywh_px(boxes.astype(np.float64), *photo_px.tolist())
+    told = zip(
+        (category_ids[label - 1] for label in labels.tolist()),
+        rounded(boxes_px, 3).tolist(),
+        rounded(scores.astype(np.float64), 5).tolist(),
+        strict=True,
+    )
     return [
-        {
-            "image_id": image_id,
-            "category_id": category_ids[label - 1],
-            "bbox": [round(value, 3) for value in box_px],
-            "score": round(value, 5),
-        }
-        for box_px, label, value in zip(boxes_px.tolist(), labels.tolist(), scores.tolist(), strict=True)
+        {"image_id": image_id, "category_id": category_id, "bbox": box_px, "score": score}
+        for category_id, box_px, score in told
     ]
+
+
+def rounded(values: np.ndarray, digits: int) -> np.ndarray:
+    """Python's `round` of each value, float64, which the product with a power of ten may round the other way."""
+    scaled = values * 10.0**digits
+    whole = np.rint(scaled)
+    rounded = whole / 10.0**digits
+    undecided = np.abs(np.abs(scaled - whole) - 0.5) < 1e-4
+    undecided |= ~(np.abs(scaled) < 2.0**40)  # too large for the digits that are left, or not finite
+    rounded[undecided] = [round(value, digits) for value in values[undecided].tolist()]
+    return rounded

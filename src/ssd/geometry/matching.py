@@ -9,14 +9,128 @@ What holds: no ground truth takes another's own anchor. A pair that does not ove
 ground truth without area gets no anchor. One that overlaps at least G anchors, where G is the number of
 ground truths of the image, always gets its own.
 
+Two ways lead there: through all IoUs of an image (`match`, `match_overlaps`), and through those few that can matter
+(`Matcher`, for the same anchors over and over), whose cost hardly depends on the number of anchors.
+
 Departure: Caffe calls an IoU below 1e-6 no overlap; here every IoU above 0 counts.
 """
 
 import heapq
+from collections.abc import Sequence
 
 import numpy as np
 
+from ssd.geometry.anchor_grids import COMPLETE_FROM, find_grids, overlapping
 from ssd.geometry.boxes import iou
+
+
+class Matcher:
+    """`match` for the objects of many images on the same anchors: the same result, without the IoUs of all pairs.
+
+    Args:
+        anchors: [A, 4] yxyx.
+        threshold: an anchor is positive from this IoU on; above 0.
+    """
+
+    def __init__(self, anchors: np.ndarray, threshold: float) -> None:
+        self.anchors = anchors
+        self.threshold = threshold
+        self.grids = find_grids(anchors)
+
+    def __call__(self, gt_boxes: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+        """For each anchor of each image the ground truth it answers for, or -1: [B, A] int32, index into `gt_boxes`.
+
+        The images are taken together because the time is that of NumPy's calls, not of what they work on.
+
+        Args:
+            gt_boxes: [N, 4] yxyx, image after image.
+            counts: [B] how many of them are each image's; each may be 0.
+        """
+        found = overlapping(self.grids, gt_boxes, self.threshold) if self.grids and len(gt_boxes) else None
+        if found is None:
+            return self._one_by_one(gt_boxes, counts)
+        at_least, gts, anchors, ious = found
+        matched = np.full((len(counts), len(self.anchors)), -1, np.int32)
+        flat = matched.reshape(-1)  # one number says image and anchor
+        if len(counts) > 1:
+            anchors = anchors + (np.arange(len(counts)) * len(self.anchors)).repeat(counts).take(gts)
+        # of assignments to one anchor the last stands: the highest IoU, of equal ones the first ground truth
+        (above,) = np.nonzero((ious >= self.threshold)[::-1])
+        above = len(ious) - 1 - above
+        above = above.take(ious.take(above).argsort(kind="stable"))
+        flat[anchors.take(above)] = gts.take(above)
+        begins = gts.searchsorted(np.arange(len(gt_boxes)))
+        best = np.maximum.reduceat(ious, begins)
+        (first,) = np.nonzero(ious == best.take(gts))
+        own: dict[int, int] = {}
+        for gt, anchor in zip(gts.take(first).tolist(), anchors.take(first).tolist(), strict=True):
+            own[gt] = min(anchor, own.get(gt, anchor))
+        if len(set(own.values())) < len(own):
+            own = self._settled(gt_boxes, own, best, begins, (at_least, anchors, ious))
+        flat[list(own.values())] = list(own)
+        return matched
+
+    def _one_by_one(self, gt_boxes: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+        """As a call, of images of which not all can be looked at in their grids."""
+        ends = np.cumsum([0, *counts])
+        matched = np.full((len(counts), len(self.anchors)), -1, np.int32)
+        for image, (begin, end) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
+            if begin < end:
+                alone = gt_boxes[begin:end]
+                of_image = (
+                    self(alone, [end - begin])
+                    if len(counts) > 1
+                    else match(alone, self.anchors, self.threshold)
+                )
+                matched[image] = np.where(of_image < 0, of_image, of_image + begin)
+        return matched
+
+    def _settled(
+        self,
+        gt_boxes: np.ndarray,
+        own: dict[int, int],
+        best: np.ndarray,
+        begins: np.ndarray,
+        overlaps: tuple[np.ndarray, np.ndarray, np.ndarray],
+    ) -> dict[int, int]:
+        """An anchor for each ground truth where some share their best one: {ground truth: anchor}.
+
+        Anchors are numbered through all images.
+
+        Args:
+            gt_boxes: [N, 4] yxyx.
+            own: the best anchor of each.
+            best: [N] the IoU with it.
+            begins: [N] where the overlaps of each begin.
+            overlaps: from which IoU on they are known [N]; anchors and IoUs [P].
+        """
+        at_least, anchors, ious = overlaps
+        ends = [*begins[1:].tolist(), len(ious)]
+        owner: dict[int, int] = {}
+
+        def best_free(gt: int, taken: int) -> tuple[float, int, int]:
+            """-IoU, anchor and ground truth, of the best anchor that is free."""
+            of_gt = slice(int(begins[gt]), ends[gt])
+            known = ious[of_gt] >= at_least[gt] * COMPLETE_FROM
+            pairs = zip((-ious[of_gt][known]).tolist(), anchors[of_gt][known].tolist(), strict=True)
+            free = [pair for pair in pairs if pair[1] not in owner]
+            if free:
+                return (*min(free), gt)
+            before = taken - taken % len(self.anchors)
+            row = iou(gt_boxes[gt : gt + 1], self.anchors)[0]
+            row[[each - before for each in owner if 0 <= each - before < len(row)]] = 0
+            anchor = int(row.argmax())
+            return float(-row[anchor]), anchor + before, gt
+
+        queue = [(cost, own[gt], gt) for gt, cost in enumerate((-best).tolist())]
+        heapq.heapify(queue)
+        while queue and queue[0][0] < 0:
+            _, anchor, gt = heapq.heappop(queue)
+            if anchor in owner:
+                heapq.heappush(queue, best_free(gt, anchor))
+            else:
+                owner[anchor] = gt
+        return {gt: anchor for anchor, gt in owner.items()}
 
 
 def match(gt_boxes: np.ndarray, anchors: np.ndarray, threshold: float) -> np.ndarray:

@@ -6,9 +6,19 @@ scores are settled by label, then by index, so the same input gives the same det
 
 import numpy as np
 
-from ssd.geometry.boxes import iou
+from ssd.geometry.boxes import area
 
-_BLOCK = 128
+_BLOCK = 64
+"""Boxes that are settled among each other at once."""
+
+_BETTER = np.triu(np.ones((_BLOCK, _BLOCK), bool), 1)
+"""[row, column]: whether the row is the better box of a block."""
+
+_AHEAD = 4096
+"""Boxes of which those that a block suppresses are taken out at once, before their own block comes."""
+
+_MANY = 8
+"""One in so many scores above the least: then it is quicker to turn all of them round than to sort these."""
 
 
 def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarray:
@@ -50,9 +60,7 @@ def select_detections(
     Returns:
         boxes [D, 4], labels [D] int32, scores [D] float32; by descending score, then label, then anchor.
     """
-    by_class = np.ascontiguousarray(scores.T)
-    columns, anchors = np.nonzero(by_class > min_score)
-    candidate_scores = by_class[columns, anchors]
+    columns, anchors, candidate_scores = _candidates(scores, min_score)
     kept = _best_of_each(columns, candidate_scores, candidates_per_class)
     columns, anchors, candidate_scores = columns[kept], anchors[kept], candidate_scores[kept]
     # candidates are in order of class and anchor, so a stable sort settles equal scores as promised
@@ -66,11 +74,29 @@ def select_detections(
     )
 
 
+def _candidates(scores: np.ndarray, min_score: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Class columns, anchors and scores [N] of what scores above the least, in order of class and anchor."""
+    found = np.flatnonzero(scores > min_score)
+    if len(found) * _MANY > scores.size:
+        by_class = np.ascontiguousarray(scores.T)
+        columns, anchors = np.nonzero(by_class > min_score)
+        return columns, anchors, by_class[columns, anchors]
+    anchors, columns = np.divmod(found, scores.shape[1] or 1)
+    short = (
+        columns.astype(np.uint16) if scores.shape[1] <= 1 << 16 else columns
+    )  # sorted by digits, in linear time
+    order = np.argsort(short, kind="stable")
+    return columns[order], anchors[order], scores.reshape(-1)[found[order]]
+
+
 def _best_of_each(groups: np.ndarray, scores: np.ndarray, count: int) -> np.ndarray:
     """[N] bool: the `count` highest scores of each group, of equal ones the first; `groups` ascends."""
     kept = np.ones(len(scores), bool)
-    ends = np.cumsum(np.bincount(groups))
-    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    counts = np.bincount(groups)
+    if not len(counts) or counts.max() <= count:
+        return kept
+    ends = np.cumsum(counts)
+    starts = ends - counts
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         if end - start > count:
             of_group = scores[start:end]
@@ -86,7 +112,7 @@ def _survivors(boxes: np.ndarray, groups: np.ndarray, iou_threshold: float, limi
     """Greedy suppression within each group, of boxes in descending order, up to `limit` survivors.
 
     All groups go through together, best boxes first, and it ends with the last survivor wanted: most boxes of
-    a crowded image are never compared.
+    a crowded image are never compared. A block is of boxes that none before suppresses.
 
     Args:
         boxes: [N, 4] yxyx, best first.
@@ -98,22 +124,58 @@ def _survivors(boxes: np.ndarray, groups: np.ndarray, iou_threshold: float, limi
         [K] int64, ascending.
     """
     kept = np.zeros(0, np.int64)
-    for start in range(0, len(boxes), _BLOCK):
-        block = np.arange(start, min(start + _BLOCK, len(boxes)))
-        block = block[~_suppresses(boxes, groups, kept, block, iou_threshold).any(axis=0)]
-        within = np.triu(_suppresses(boxes, groups, block, block, iou_threshold), 1)
-        kept = np.concatenate([kept, block[_resolve(within)]])
-        if len(kept) >= limit:
-            return kept[:limit]
+    numbers = (
+        groups.astype(np.uint16) if len(groups) and groups.max() < 1 << 16 else groups
+    )  # quicker to compare
+    found = np.ascontiguousarray(boxes.T), area(boxes), numbers
+
+    def without_suppressed(by: np.ndarray, places: np.ndarray) -> np.ndarray:
+        return places[~_suppresses(*found, by, places, iou_threshold).any(axis=0)]
+
+    for start in range(0, len(boxes), _AHEAD):
+        waiting = without_suppressed(kept, np.arange(start, min(start + _AHEAD, len(boxes))))
+        while len(waiting):
+            block, waiting = waiting[:_BLOCK], waiting[_BLOCK:]
+            within = _suppresses(*found, block, block, iou_threshold)
+            within &= _BETTER[: len(block), : len(block)]
+            block = block[_resolve(within)]
+            kept = np.concatenate([kept, block])
+            if len(kept) >= limit:
+                return kept[:limit]
+            waiting = without_suppressed(block, waiting)
     return kept
 
 
 def _suppresses(
-    boxes: np.ndarray, groups: np.ndarray, rows: np.ndarray, columns: np.ndarray, iou_threshold: float
+    corners: np.ndarray,
+    areas: np.ndarray,
+    groups: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    iou_threshold: float,
 ) -> np.ndarray:
-    """[R, C] bool: whether the boxes at `rows` would suppress those at `columns`."""
-    overlapping = iou(boxes[rows], boxes[columns]) > iou_threshold
-    overlapping &= groups[rows][:, None] == groups[columns]
+    """[R, C] bool: whether the boxes at `rows` would suppress those at `columns`; by the IoU of `boxes.iou`.
+
+    Args:
+        corners: [4, N] ymin, xmin, ymax, xmax.
+        areas, groups: [N], of the same boxes.
+        rows, columns: [R], [C] indices of them.
+        iou_threshold: above it.
+    """
+    a, b = corners.take(rows, axis=1)[:, :, None], corners.take(columns, axis=1)
+    shared = np.minimum(a[2], b[2])
+    shared -= np.maximum(a[0], b[0])
+    np.maximum(shared, 0, out=shared)
+    width = np.minimum(a[3], b[3])
+    width -= np.maximum(a[1], b[1])
+    np.maximum(width, 0, out=width)
+    shared *= width
+    union = np.add(areas.take(rows)[:, None], areas.take(columns), out=width)
+    union -= shared
+    np.maximum(union, np.finfo(union.dtype).tiny, out=union)
+    shared /= union
+    overlapping = shared > iou_threshold
+    overlapping &= groups.take(rows)[:, None] == groups.take(columns)
     return overlapping
 
 

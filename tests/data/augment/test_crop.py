@@ -123,3 +123,51 @@ def test_a_photo_without_objects_is_not_cropped() -> None:
     picture = noise(30, 40)
     cropped, boxes, labels = crop(picture, NO_BOXES, NO_LABELS, np.random.default_rng(1))
     assert cropped is picture and boxes is NO_BOXES and labels is NO_LABELS
+
+
+def drawn_one_by_one(
+    boxes: np.ndarray, height: int, width: int, rng: np.random.Generator
+) -> list[int] | None:
+    """The rule of the crop written down as it is said: the part in pixels, or None."""
+    min_iou = rng.choice(rules.CROP_MIN_IOUS)
+    for _ in range(50):
+        while True:
+            part_height, part_width = rng.uniform(0.3, 1, 2)
+            if 0.5 <= part_height / part_width <= 2:
+                break
+        part_height, part_width = part_height * height, part_width * width
+        top, left = (int(each) for each in rng.uniform(0, 1, 2) * (height - part_height, width - part_width))
+        part_px = np.array([top, left, top + max(1, int(part_height)), left + max(1, int(part_width))])
+        part = part_px / np.array([height, width, height, width], np.float32)
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+        inside = ((centre >= part[:2]) & (centre < part[2:])).all(axis=1)
+        if iou(part[None], boxes).max() >= min_iou and inside.any():
+            return part_px.tolist()
+    return None
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255), st.integers(1, 255), st.integers(1, 6), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_parts_looked_at_together_are_those_drawn_one_by_one_and_so_is_what_is_drawn_next(
+    seed: int, height: int, width: int, count: int, odd: bool
+) -> None:
+    boxes = some_objects(np.random.default_rng(seed), height, width, count)
+    ours, theirs = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 1])
+    if odd:  # half of a drawn number is left for the next whole one
+        assert ours.integers(5) == theirs.integers(5)
+    picture = ruled_picture(height, width)
+    cropped, _, _ = crop(picture, boxes, np.arange(count), ours)
+    expected = drawn_one_by_one(boxes, height, width, theirs)
+    assert (None if cropped is picture else part_px_of(cropped).tolist()) == expected
+    assert ours.random() == theirs.random() and ours.integers(1000) == theirs.integers(1000)
+
+
+def test_draws_do_not_end_where_hardly_any_shape_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "_PAIRS", 3)
+    boxes = boxes_of([[10, 10, 110, 110]], 200, 200)
+    for seed in range(20):
+        ours, theirs = np.random.default_rng(seed), np.random.default_rng(seed)
+        cropped, _, _ = crop(ruled_picture(200, 200), boxes, np.array([1]), ours)
+        expected = drawn_one_by_one(boxes, 200, 200, theirs)
+        assert expected is None or part_px_of(cropped).tolist() == expected
+        assert ours.random() == theirs.random()

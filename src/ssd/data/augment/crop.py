@@ -6,13 +6,16 @@ code means it; the tutorial's rule lets nearly every crop through.
 
 import numpy as np
 
-from ssd.data.augment.cut import centred_in, cut_out, fractions_of
+from ssd.data.augment.cut import centre_of, cut_out
 from ssd.geometry.boxes import area, intersection
 
 CROP_MIN_IOUS = (0.1, 0.3, 0.5, 0.7, 0.9)
 CROP_TRIALS = 50
 CROP_MIN_SCALE = 0.3
 CROP_MAX_ASPECT = 2.0
+
+_PAIRS = 150
+"""Pairs of numbers drawn at once: for 50 rectangles 125 are nearly always enough."""
 
 
 def crop(
@@ -26,25 +29,62 @@ def crop(
     """
     if not len(boxes):
         return image, boxes, labels
-    height, width = image.shape[:2]
     min_iou = rng.choice(CROP_MIN_IOUS)
-    for _ in range(CROP_TRIALS):
-        part_px = _draw_part_px(height, width, rng)
-        part = fractions_of(part_px, image)
-        shared = intersection(part[None], boxes)[0]
-        ious = shared / np.maximum(area(part[None]) + area(boxes) - shared, 1e-12)
-        if ious.max() >= min_iou and centred_in(part, boxes).any():
-            return cut_out(image, boxes, labels, part_px)
-    return image, boxes, labels
+    part_px = _first_fitting(boxes, min_iou, *image.shape[:2], rng)
+    return (image, boxes, labels) if part_px is None else cut_out(image, boxes, labels, part_px)
 
 
-def _draw_part_px(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """A rectangle in whole pixels: [4] ymin, xmin, ymax, xmax."""
+def _first_fitting(
+    boxes: np.ndarray, min_iou: float, height: int, width: int, rng: np.random.Generator
+) -> np.ndarray | None:
+    """The first drawn rectangle that an object has this IoU with, and one its centre in; None if none of 50 has.
+
+    All are looked at together, and then the generator is put where it would be had they been drawn one by one.
+
+    Returns:
+        [4] ymin, xmin, ymax, xmax in whole pixels.
+    """
+    before = rng.bit_generator.state
+    shares, places, used = _draw_parts(rng)
+    sides_px = np.array([height, width])
+    sides = shares * sides_px
+    origin = (places * (sides_px - sides)).astype(np.int64)
+    parts_px = np.concatenate([origin, origin + np.maximum(sides.astype(np.int64), 1)], axis=1)
+    parts = parts_px / np.array([height, width, height, width], np.float32)
+    shared = intersection(parts, boxes)
+    ious = shared / np.maximum(area(parts)[:, None] + area(boxes) - shared, 1e-12)
+    centre = centre_of(boxes)
+    inside = ((centre >= parts[:, None, :2]) & (centre < parts[:, None, 2:])).all(axis=2)
+    (fitting,) = np.nonzero((ious.max(axis=1) >= min_iou) & inside.any(axis=1))
+    rng.bit_generator.state = before
+    rng.random(used[fitting[0] if len(fitting) else -1])
+    return parts_px[fitting[0]] if len(fitting) else None
+
+
+def _draw_parts(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """50 rectangles: height and width as shares of the image's [50, 2], top and left as shares of the room [50, 2].
+
+    And how many numbers had been drawn after each: two for every shape, taken or not, and two for a place.
+    """
+    drawn = rng.random((_PAIRS, 2))
     while True:
-        part_height, part_width = rng.uniform(CROP_MIN_SCALE, 1, 2)
-        if 1 / CROP_MAX_ASPECT <= part_height / part_width <= CROP_MAX_ASPECT:
+        shares = CROP_MIN_SCALE + (1 - CROP_MIN_SCALE) * drawn
+        aspect = shares[:, 0] / shares[:, 1]
+        taken = (aspect >= 1 / CROP_MAX_ASPECT) & (aspect <= CROP_MAX_ASPECT)
+        rows = _with_places(taken.tolist())
+        if len(rows) == CROP_TRIALS:
+            return shares[rows], drawn[[each + 1 for each in rows]], [2 * each + 4 for each in rows]
+        drawn = np.concatenate([drawn, rng.random((_PAIRS, 2))])
+
+
+def _with_places(taken: list[bool]) -> list[int]:
+    """Rows of the first 50 pairs, or so many as there are, that are shapes; the pair after each is its place."""
+    taken = [*taken[:-1], True]  # found at the end, for want of others
+    rows: list[int] = []
+    row = -2
+    while len(rows) < CROP_TRIALS:
+        row = taken.index(True, row + 2) if row < len(taken) - 2 else len(taken) - 1
+        if row == len(taken) - 1:
             break
-    part_height, part_width = part_height * height, part_width * width
-    top, left = rng.uniform(0, 1, 2) * (height - part_height, width - part_width)
-    top, left = int(top), int(left)
-    return np.array([top, left, top + max(1, int(part_height)), left + max(1, int(part_width))])
+        rows.append(row)
+    return rows

@@ -11,9 +11,14 @@ def fractions_of(part_px: np.ndarray, image: np.ndarray) -> np.ndarray:
     return part_px / np.array([height, width, height, width], np.float32)
 
 
+def centre_of(boxes: np.ndarray) -> np.ndarray:
+    """The centres of boxes: [G, 2] y, x."""
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
 def centred_in(part: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Which boxes have their centre in the part, its upper and left border included: [G] bool."""
-    centre_yx = (boxes[:, :2] + boxes[:, 2:]) / 2
+    centre_yx = centre_of(boxes)
     return np.all((centre_yx >= part[:2]) & (centre_yx < part[2:]), axis=1)
 
 

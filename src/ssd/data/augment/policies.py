@@ -1,6 +1,6 @@
 """What is done to a training image, in which order: one function a policy, a list of steps to read downwards.
 
-`tutorial` is MindSpore's: one crop, mirroring, colour jitter, a bilinear resize. `ssd` is that of SSD's Caffe code
+`tutorial` is MindSpore's: one crop, mirroring, a bilinear resize, colour jitter. `ssd` is that of SSD's Caffe code
 (Liu et al. 2016, sections 2.2 and 3.6; `ssd_pascal.py`): distorted colours, the image small on a large canvas, one of
 seven sampled parts, a resize with a drawn interpolation, mirroring; its values there are crop 1, mirror 0.5, colour
 0.5, contrast 0.5, saturation 0.5, brightness_shift 32, hue 18, shuffle_channels 0, expand 0.5, expand_max 4,
@@ -66,9 +66,10 @@ def tutorial(
         image, boxes, labels = crop(image, boxes, labels, rng)
     if rng.random() < rules.mirror:
         image, boxes = mirror(image, boxes)
-    if rng.random() < rules.colour:
-        image = jitter_colour(image, rules.brightness, rules.contrast, rules.saturation, rng)
+    changes_colour = rng.random() < rules.colour
     image = resize(image, size, draw_interpolation(rules.interpolation, rng))
+    if changes_colour:
+        image = jitter_colour(image, rules.brightness, rules.contrast, rules.saturation, rng)
     return image, boxes, labels
 
 
