@@ -43,7 +43,7 @@ def audit(folder: Path) -> None:
         for count, (wanted, row) in enumerate(zip(expected, rows_read, strict=False), start=1):
             encoded = row["image"].tobytes()
             pixels = decode(encoded)
-            picture = Picture(None if pixels is None else pixels.shape[:2])
+            picture = Picture(None if pixels is None else (pixels.shape[0], pixels.shape[1]))
             fault = next(record_faults(row | {"image": encoded}, picture, len(classes), wanted), None)
             if fault is not None:
                 raise ValueError(f"{records.place(count - 1)[0]}: image {wanted.image_id}: {fault}")

@@ -83,8 +83,9 @@ class _Checker:
         manifest = self._open_manifest(folder, names is None)
         classes = self._count_classes(folder, manifest is not None)
         listed: set[str] = set()
-        for split in SPLITS if manifest else ():
-            entry = manifest["splits"][split]
+        entries = manifest["splits"] if manifest else {}
+        for split in SPLITS if entries else ():
+            entry = entries[split]
             of_split = {file["name"] for file in entry["files"]}
             listed |= of_split
             if names is None or of_split & names:

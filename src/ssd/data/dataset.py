@@ -15,7 +15,7 @@ import numpy as np
 from ssd.config import Augment, Input
 from ssd.data.augment.policies import augment
 from ssd.data.augment.resize import resize
-from ssd.data.decode import decode
+from ssd.data.decode import decode_checked
 from ssd.data.records import Records, without_sentinel
 from ssd.geometry.matching import match
 from ssd.geometry.offsets import encode
@@ -97,7 +97,9 @@ class TrainingSample:
         """Pixels [3, size, size], target offsets [A, 4] and labels [A]."""
         rng = np.random.default_rng([self.seed, self.epoch, int(image_id[0])])
         boxes, labels = without_sentinel(boxes, labels)
-        image, boxes, labels = augment(decode(encoded.tobytes()), boxes, labels, self.policy, self.size, rng)
+        image, boxes, labels = augment(
+            decode_checked(encoded.tobytes()), boxes, labels, self.policy, self.size, rng
+        )
         offsets, anchor_labels = encode_targets(
             boxes, labels, self.anchors, self.iou_threshold, self.variances
         )
@@ -120,7 +122,7 @@ class EvaluationSample:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels [3, size, size], image id [1] and the photo's size [2] height, width in pixels."""
         photo_px = np.array([height[0], width[0]], np.int32)
-        pixels = network_input(decode(encoded.tobytes()), self.size, self.input)
+        pixels = network_input(decode_checked(encoded.tobytes()), self.size, self.input)
         return pixels, image_id.astype(np.int64), photo_px
 
 

@@ -40,12 +40,12 @@ def _count(truth: dict[str, Any], repairs: Repairs) -> dict[str, Any]:
 
 def class_rows(folder: Path) -> list[tuple[str, int, int]]:
     """Name and number of objects in train and val of each class, in the order of the labels."""
-    counts = [
+    train, val = (
         Counter(
             each["category_id"]
             for each in load_ground_truth(folder, split)["annotations"]
             if is_counted(each)
         )
         for split in SPLITS
-    ]
-    return [(each.name, *(count[each.category_id] for count in counts)) for each in load_classes(folder)]  # type: ignore[misc]
+    )
+    return [(each.name, train[each.category_id], val[each.category_id]) for each in load_classes(folder)]

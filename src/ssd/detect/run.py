@@ -90,7 +90,7 @@ def _detect_pictures(detector: Detector, jobs: list[Job], results: Results) -> l
         except ValueError as error:
             faults.append(str(error))
         else:
-            results.add(job.source, picture.shape[:2], found)
+            results.add(job.source, (picture.shape[0], picture.shape[1]), found)
     return faults
 
 

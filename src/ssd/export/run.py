@@ -105,9 +105,9 @@ def _pictures(
 def _first(batches: Batches, count: int) -> Batches:
     """The first `count` images of the batches."""
     for batch in batches:
-        taken = tuple(each[:count] for each in batch)
-        yield taken
-        count -= len(taken[0])
+        images, ids, sizes_px = (each[:count] for each in batch)
+        yield images, ids, sizes_px
+        count -= len(ids)
         if count == 0:
             return
 

@@ -204,7 +204,7 @@ def _keras(path: Path, tensors: Tensors) -> Backbone:
         for block, channels in enumerate(BLOCKS, 1)
         for layer in range(1, len(channels) + 1)
     }
-    expected = {}
+    expected: dict[str, tuple[int, ...]] = {}
     for name, (out, into, height, width) in zip(names, _kernel_shapes(), strict=True):
         expected |= {f"{name}/kernel": (height, width, into, out), f"{name}/bias": (out,)}
     channels = BLOCKS[-1][-1]

@@ -109,9 +109,9 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
         ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
     """
     tree = parse_json(data, str(path))
-    for name in ("images", "annotations", "categories"):
-        if not isinstance(tree, dict) or not isinstance(tree.get(name), list):
-            raise ValueError(f"{path}: expected COCO annotations with a list of {name}, got none")
+    for part in ("images", "annotations", "categories"):
+        if not isinstance(tree, dict) or not isinstance(tree.get(part), list):
+            raise ValueError(f"{path}: expected COCO annotations with a list of {part}, got none")
     if not tree["images"]:
         raise ValueError(f"{path}: expected at least one image, got an empty list")
     named = {}

@@ -215,7 +215,9 @@ def _paint(
             second = textures.far(rng, [*grounds, tone], 120)
         else:  # a gradual way between far tones would pass the ground's
             second = textures.near(rng, tone, 50)
-        weight = textures.weights(rng, kind, *inside.cover.shape, max(4.0, size * rng.uniform(0.12, 0.3)))
+        covered = inside.cover.shape
+        period = max(4.0, size * rng.uniform(0.12, 0.3))
+        weight = textures.weights(rng, kind, covered[0], covered[1], period)
         fill = textures.blend(tone, second, weight)
     under[:] = textures.blend(under, fill, inside.cover)
     if rng.uniform() < 0.35:
