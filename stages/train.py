@@ -31,9 +31,11 @@ from ssd.model.loss import make_loss
 from ssd.model.pretrained import start_from_pretrained
 from ssd.model.weights import initialise
 from ssd.runtime import compile_whole_cells
+from ssd.telling import LOG
 from stages import project, run_stage
 
 RECORDS, ANCHORS = Path("data/records"), Path("data/anchors.npy")
+CHECKPOINT = Path("models/ssd.safetensors")
 EXAMPLES = 8
 
 
@@ -73,6 +75,7 @@ def train(params: Params, processes: Processes) -> None:
         follow(training, folder)
         return
     parent = os.getppid()
+    LOG.debug("training %d images for %d steps; states in %s", len(records), len(training.rates), folder)
     with locked_folder(folder):
         for history in run(training, folder, params.train.checkpoint_every):
             write_history(
@@ -83,9 +86,16 @@ def train(params: Params, processes: Processes) -> None:
                 sum(parameter.size for parameter in net.trainable_params()),
                 made_by(processes.count),
             )
-        save_checkpoint(Path("models/ssd.safetensors"), net, anchors, description)
+        save_checkpoint(CHECKPOINT, net, anchors, description)
         if os.getppid() == parent:  # else DVC is gone and did not see the end: it will ask again
             remove_states(folder)
+    LOG.info(
+        "%s: the detector after epoch %d, trained on %d images, loss %.3f",
+        CHECKPOINT,
+        len(training.history),
+        len(records),
+        training.history[-1].loss,
+    )
 
 
 def describe(params: Params) -> Description:

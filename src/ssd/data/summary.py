@@ -24,6 +24,15 @@ def summarise(folder: Path, repairs: dict[str, Repairs], notes: tuple[str, ...])
     return {"classes": len(load_classes(folder)), **counts, "notes": list(notes)}
 
 
+def told(metrics: dict[str, Any]) -> str:
+    """One line of what `summarise` counted."""
+    splits = [
+        f"{metrics[split]['images']} {split} images with {metrics[split]['objects']} objects"
+        for split in SPLITS
+    ]
+    return f"{' and '.join(splits)} of {metrics['classes']} classes, every record read back and checked"
+
+
 def _count(truth: dict[str, Any], repairs: Repairs) -> dict[str, Any]:
     objects = [each for each in truth["annotations"] if is_counted(each)]
     sizes = by_size(np.array([each["area"] for each in objects], np.float64))

@@ -126,6 +126,16 @@ def _defined(value: float) -> float | None:
     return None if value <= -1 else float(value)
 
 
+def told(evaluation: Evaluation, images: int, detections: int) -> str:
+    """The main figures in one line."""
+    figures = ", ".join(
+        f"{name} {'undefined' if value is None else f'{value:.4f}'}"
+        for name, value in evaluation.figures.items()
+        if name in ("AP", "AP50", "AR100")
+    )
+    return f"{figures}, of {detections} detections on {images} images"
+
+
 def write_evaluation(
     folder: Path, evaluation: Evaluation, voc: VocEvaluation, images: int, detections: int
 ) -> None:
