@@ -77,7 +77,7 @@ class Detector:
         """The detector of a checkpoint's file.
 
         Args:
-            path: the file, as stage train or `python -m ssd convert` wrote it.
+            path: the file, as stage train or `ssd convert` wrote it.
             min_score: detections score above this.
             nms_iou: of two boxes of a class that overlap more, the better stays; None: as the network's recipe has it.
             max_detections: at most so many in a picture.

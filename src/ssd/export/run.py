@@ -1,4 +1,4 @@
-"""`python -m ssd export`: makes the file, checks it, and only then puts it in its place, with JSON beside it."""
+"""`ssd export`: makes the file, checks it, and only then puts it in its place, with JSON beside it."""
 
 from dataclasses import replace
 from importlib.metadata import version
