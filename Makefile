@@ -17,9 +17,10 @@ repro: setup  ## run the pipeline: only what changed runs again
 test: setup  ## run the tests
 	python -m pytest
 
-check: setup  ## lint and check the formatting
+check: setup  ## lint, check the formatting and the types
 	ruff check .
 	ruff format --check .
+	mypy
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@python=$$(for name in python3.12 python3.11 python3.10 python3 python; do \

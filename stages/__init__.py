@@ -20,7 +20,8 @@ NO_OPTIONS: Options = MappingProxyType({})
 # A queued experiment runs in a copy of the repository: it must import that copy's package, not the installed one.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from ssd.runtime import leave_when_stopped  # noqa: E402 - of this copy
+from ssd import telling  # noqa: E402 - of this copy
+from ssd.runtime import leave_when_stopped  # noqa: E402
 
 
 def run_stage(
@@ -41,20 +42,17 @@ def run_stage(
     """
     given = _parse_arguments(Path(sys.argv[0]).stem, description, options)
     leave_when_stopped()
+    telling.tell_versions()
     try:
         if instead is not None and given:
             instead(**given)
         else:
             main()
+        telling.LOG.debug("done")
     except (ValueError, OSError) as error:
         from ssd.files import told  # not above: --help imports nothing
 
-        sys.exit(f"error: {_on_one_line(told(error))}")
-
-
-def _on_one_line(text: str) -> str:
-    """`text` without line ends and control characters, which names from foreign files may hold."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+        sys.exit(f"error: {telling.on_one_line(told(error))}")
 
 
 def project() -> Path:
@@ -66,16 +64,19 @@ def project() -> Path:
 
 
 def _parse_arguments(name: str, description: str | None, options: Options) -> dict[str, Any]:
-    """The options that are given."""
+    """The stage's own options that are given; -v and -q hold from here on."""
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
+    telling.add_options(parser)
     for option, told in options.items():
         parser.add_argument(option, **told)
-    return vars(parser.parse_args())
+    given = vars(parser.parse_args())
+    telling.listen(verbose=given.pop("verbose"), quiet=given.pop("quiet"))
+    return given
 
 
 def _before_imports() -> None:

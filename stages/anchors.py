@@ -16,6 +16,7 @@ from ssd.data.records import load_classes, load_ground_truth
 from ssd.files import write_bytes, write_json
 from ssd.geometry.anchors import make_anchors
 from ssd.geometry.feature_maps import require_map_cells
+from ssd.telling import LOG
 from stages import run_stage
 
 
@@ -47,7 +48,7 @@ def main() -> None:
     np.save(encoded, anchors)
     write_bytes(Path("data/anchors.npy"), encoded.getvalue())
     write_json(Path("metrics/anchors.json"), metrics)
-    print(told(metrics))
+    LOG.info(told(metrics))
 
 
 if __name__ == "__main__":

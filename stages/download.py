@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ssd.config import Dataset, load_params
 from ssd.data.sources.raw import fill_raw
-from ssd.files import replacing_folder
+from ssd.files import folder_told, replacing_folder
+from ssd.telling import LOG
 from stages import project, run_stage
 
 
@@ -21,6 +22,7 @@ def main() -> None:
     params = load_params("params.yaml", Params)
     with replacing_folder(Path("data/raw")) as folder:
         fill_raw(params.dataset, folder, project=project(), downloads=project() / "work" / "downloads")
+    LOG.info("data/raw: source %s, %s", params.dataset.source, folder_told(Path("data/raw")))
 
 
 if __name__ == "__main__":

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ssd.analysis.tables import write_tables
 from ssd.config import Evaluate, load_params
 from ssd.data.dataset import EvaluationSample, evaluation_batches
 from ssd.data.records import load_ground_truth, open_records
 from ssd.engine.checkpoint import Description, load_checkpoint, load_network
 from ssd.engine.detection import detect, make_predict
-from ssd.engine.evaluation import evaluate, write_evaluation
+from ssd.engine.evaluation import evaluate, told, write_evaluation
 from ssd.engine.graph_cache import kept_graph
 from ssd.engine.voc_evaluation import evaluate_voc
 from ssd.files import write_json
+from ssd.telling import LOG, progress
 from stages import project, run_stage
 
 
@@ -61,20 +60,21 @@ def main() -> None:
         described.category_ids,
         rules,
     )
-    with tqdm(images, "detect", len(records), unit="image", disable=None) as bar:
+    LOG.debug(
+        "loaded the checkpoint: input of %d pixels, %d anchors", model.input_size, len(checkpoint.anchors)
+    )
+    with progress("detect", images, len(records)) as bar:
         known = {
             category["id"] for category in ground_truth["categories"]
         }  # a converted network may have more
         detections = [each for of_image in bar for each in of_image if each["category_id"] in known]
     write_json(Path("data/detections.json"), detections, indent=None)
-    write_evaluation(
-        Path("metrics"),
-        evaluate(ground_truth, detections),
-        evaluate_voc(ground_truth, detections),
-        len(records),
-        len(detections),
-    )
+    LOG.debug("detected: data/detections.json is written")
+    of_coco, of_voc = evaluate(ground_truth, detections), evaluate_voc(ground_truth, detections)
+    write_evaluation(Path("metrics"), of_coco, of_voc, len(records), len(detections))
+    LOG.debug("measured by COCO's and VOC's rules")
     write_tables(Path("metrics"), ground_truth, detections)
+    LOG.info("metrics/evaluate.json: %s", told(of_coco, len(records), len(detections)))
 
 
 if __name__ == "__main__":

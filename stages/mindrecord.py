@@ -17,8 +17,9 @@ from ssd.data.audit import audit
 from ssd.data.check import check_files
 from ssd.data.record_writer import write_records
 from ssd.data.sources.layouts import read_source
-from ssd.data.summary import class_rows, summarise
+from ssd.data.summary import class_rows, summarise, told
 from ssd.files import replacing_folder, write_csv, write_json
+from ssd.telling import LOG
 from stages import run_stage
 
 OPTIONS = {
@@ -42,12 +43,16 @@ def main() -> None:
     params = load_params("params.yaml", Params)
     source = read_source(Path("data/raw"))
     with replacing_folder(Path("data/records")) as folder:
+        LOG.debug("read %d train and %d val images of data/raw", source.train.count, source.val.count)
         repairs = write_records(folder, source, params.mindrecord)
+        LOG.debug("wrote them, with their annotations, manifest and class list")
         audit(folder)
+        LOG.debug("read every record back")
         metrics = summarise(folder, repairs, source.notes)
         classes = class_rows(folder)
     write_json(Path("metrics/mindrecord.json"), metrics)
     write_csv(Path("metrics/classes.csv"), ("class", "train", "val"), classes)
+    LOG.info("data/records: %s", told(metrics))
 
 
 def only_check(check: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from ssd.files import replacing_folder, write_text
 from ssd.report import inputs
 from ssd.report.committed import Earlier, of, of_head
 from ssd.report.page import Results, build_page
+from ssd.telling import LOG
 from stages import run_stage
 
 OPTIONS = {
@@ -38,12 +39,13 @@ class Params:
 def main() -> None:
     """Read what the other stages found out, lay it out, write the page."""
     write_page(Path("report"), of_head(EVALUATION, CLASSES))
+    LOG.info("report/index.html: one page, to open in a browser")
 
 
 def compare(against: str) -> None:
     """Write the page beside another run, apart from DVC's outputs."""
     write_page(Path("work/against"), of(against, EVALUATION, CLASSES))
-    print("work/against/index.html")
+    LOG.info("work/against/index.html")
 
 
 def write_page(place: Path, earlier: Earlier | None) -> None:

@@ -33,9 +33,11 @@ from ssd.model.loss import make_loss
 from ssd.model.pretrained import start_from_pretrained
 from ssd.model.weights import initialise
 from ssd.runtime import compile_whole_cells
+from ssd.telling import LOG
 from stages import project, run_stage
 
 RECORDS, ANCHORS = Path("data/records"), Path("data/anchors.npy")
+CHECKPOINT = Path("models/ssd.safetensors")
 EXAMPLES = 8
 
 
@@ -85,6 +87,7 @@ def train(params: Params, processes: Processes) -> None:
         follow(training, folder)
         return
     parent = os.getppid()
+    LOG.debug("training %d images for %d steps; states in %s", len(records), len(training.rates), folder)
     with locked_folder(folder):
         for history in run(training, folder, params.train.checkpoint_every):
             write_history(
@@ -95,9 +98,16 @@ def train(params: Params, processes: Processes) -> None:
                 sum(parameter.size for parameter in net.trainable_params()),
                 made_by(processes.count),
             )
-        save_checkpoint(Path("models/ssd.safetensors"), net, anchors, description)
+        save_checkpoint(CHECKPOINT, net, anchors, description)
         if os.getppid() == parent:  # else DVC is gone and did not see the end: it will ask again
             remove_states(folder)
+    LOG.info(
+        "%s: the detector after epoch %d, trained on %d images, loss %.3f",
+        CHECKPOINT,
+        len(training.history),
+        len(records),
+        training.history[-1].loss,
+    )
 
 
 def describe(params: Params) -> Description:
@@ -161,9 +171,9 @@ def compiling(graph: Graph, processes: Processes) -> AbstractContextManager[None
     """What the step is compiled within; steps of several processes are not kept."""
     if processes.count > 1:
         return nullcontext()
-    of_data = {"seed": 0, "workers": 1, "checkpoint_every": 1}
-    of_rates = {"schedule": "cosine", "milestones": (), "lr_start": 0.0, "lr_max": 1.0, "lr_end": 0.0}
-    rules = replace(graph.rules, **of_data, **of_rates, lr_factor=0.1, warmup_epochs=0.0)
+    rules = replace(graph.rules, seed=0, workers=1, checkpoint_every=1)
+    rules = replace(rules, schedule="cosine", milestones=(), lr_factor=0.1, warmup_epochs=0.0)
+    rules = replace(rules, lr_start=0.0, lr_max=1.0, lr_end=0.0)
     return kept_graph(project() / "work" / "graphs", replace(graph, rules=rules))
 
 

@@ -1,10 +1,14 @@
 """What all tests share."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from ssd.telling import LOG, listen
 
 if TYPE_CHECKING:
     from small_detector import Learnt
@@ -12,6 +16,15 @@ if TYPE_CHECKING:
 # A busy machine is no fault of the code.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def told() -> Iterator[None]:
+    """Lines are told as on the command line, whatever a test before this one asked for."""
+    listen(verbose=False, quiet=False)
+    yield
+    LOG.handlers = []
+    LOG.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,27 @@ def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.Captur
         main(arguments)
     assert caught.value.code == 2
     assert "usage: python -m ssd" in capsys.readouterr().err
+
+
+def test_the_version_is_told() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"ssd {version('ssd')}\n")
+    assert not imported_by(done) & {"mindspore", "numpy"}
+
+
+def test_a_name_of_a_file_cannot_break_the_sentence() -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["detect", "a\nb.jpg"])
+    assert caught.value.code == "error: a\\nb.jpg: no such file or folder"
+
+
+def test_quiet_tells_nothing_of_what_went_well(
+    model: Path, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["detect", str(picture), "--model", str(model), "--out", str(tmp_path / "out"), "-q"])
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "")
+    assert (tmp_path / "out/a.png").is_file()
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import yaml
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -400,7 +403,7 @@ class Params:
             )
 
 
-Sections = TypeVar("Sections")
+Sections = TypeVar("Sections", bound="DataclassInstance")
 
 
 def load_params(path: str | Path, sections: type[Sections]) -> Sections:
@@ -415,7 +418,7 @@ def load_params(path: str | Path, sections: type[Sections]) -> Sections:
         ValueError: one sentence with the file, the key, what was expected and what was found.
     """
     params = check_params(_read_yaml(Path(path)), str(path))
-    return sections(**{field.name: getattr(params, field.name) for field in dataclasses.fields(sections)})  # type: ignore[arg-type]
+    return sections(**{field.name: getattr(params, field.name) for field in dataclasses.fields(sections)})
 
 
 def check_params(tree: Any, address: str) -> Params:
@@ -428,10 +431,14 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """The next node, which is no alias."""
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call] # the stubs leave it out
         if isinstance(event, yaml.AliasEvent) and event.anchor in self.anchors:
+            told = f"expected the value itself, got the alias *{event.anchor}"
             raise yaml.composer.ComposerError(
-                None, None, f"expected the value itself, got the alias *{event.anchor}", event.start_mark
+                None,
+                None,
+                told,
+                event.start_mark,  # type: ignore[arg-type] # the stubs also know libyaml's, which is alike
             )
         return super().compose_node(parent, index)
 
@@ -509,7 +516,9 @@ def _read_yaml(path: Path) -> Any:
         line = text.count("\n", 0, error.position) + 1
         raise ValueError(f"{path}: line {line}: not YAML: {error.reason} (U+{error.character:04X})") from None
     except yaml.MarkedYAMLError as error:
-        where = f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
+        mark = error.problem_mark
+        assert mark is not None  # of a text every error has one
+        where = f"line {mark.line + 1}, column {mark.column + 1}"
         told = ", ".join(part for part in (error.context, error.problem) if part)
         raise ValueError(f"{path}: {where}: not YAML: {told}") from None
     except RecursionError:

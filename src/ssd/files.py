@@ -211,6 +211,12 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
+def folder_told(path: Path) -> str:
+    """How many files a folder has, in it and in folders in it, and their size together."""
+    sizes = [each.stat().st_size for each in path.rglob("*") if each.is_file()]
+    return f"{len(sizes)} files of {sum(sizes) / 1e6:.1f} MB"
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()

@@ -103,7 +103,7 @@ def test_torchvisions_weights_give_torchvisions_features(
     size = np.sqrt(np.mean(given.asnumpy() ** 2))
     np.testing.assert_allclose(net.backbone.fc6.conv.weight.asnumpy(), fc6 / size, rtol=1e-4)
     digest = hashlib.sha256(torchvision_file.read_bytes()).hexdigest()
-    assert capsys.readouterr().err == (
+    assert capsys.readouterr().out == (
         f"backbone from {torchvision_file} (sha256 {digest}): 13 convolutions; "
         f"fc6 and fc7, not in the file, start from the seed, fc6 divided by {size:.4g}\n"
     )
@@ -279,7 +279,7 @@ def test_no_file_changes_nothing(net: SSD, capsys: pytest.CaptureFixture[str]) -
     before = net.backbone.block1[0].conv.weight.asnumpy().copy()
     start_from_pretrained(net, None, None, "imagenet_rgb", pictures)
     np.testing.assert_array_equal(net.backbone.block1[0].conv.weight.asnumpy(), before)
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the weights of ../shared/weights are not here")

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -80,7 +81,8 @@ def layout(folder):
 
 def test_the_sample_is_drawn_into_data_raw(project):
     run = download(project, source="sample", sample={"train_images": 2, "val_images": 1})
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert re.fullmatch(r"data/raw: source sample, 5 files of \d\.\d MB\n", run.stdout)
     assert layout(project) == "coco"
     assert sorted(os.listdir(project / "data")) == ["raw"]
 
@@ -90,11 +92,13 @@ def test_the_archive_is_downloaded_once_into_work_and_unpacked_into_data_raw(pro
     first = download(project, source="archive", archive=address)
     digest = hashlib.sha256((tmp_path / "site/ssd_datasets.zip").read_bytes()).hexdigest()
     assert first.returncode == 0, first.stderr
-    assert first.stdout == f"sha256 of ssd_datasets.zip: {digest}; set dataset.archive.sha256 to check it\n"
+    of_archive, what = first.stdout.splitlines()
+    assert of_archive == f"sha256 of ssd_datasets.zip: {digest}; set dataset.archive.sha256 to check it"
+    assert what == f"data/raw: source archive, {len(FILES) + 1} files of 0.0 MB"
     assert os.listdir(project / "work/downloads") == ["ssd_datasets.zip"]
     (tmp_path / "site/ssd_datasets.zip").unlink()
     second = download(project, source="archive", archive={**address, "sha256": digest})
-    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+    assert (second.returncode, second.stdout, second.stderr) == (0, f"{what}\n", "")
     assert (project / "data/raw" / FILES[0]).read_text() == FILES[0]
     assert layout(project) == "archive"
 

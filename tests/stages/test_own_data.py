@@ -13,6 +13,8 @@ from tiny_raw import NO_SHARED, SHARED
 
 from ssd.config import load_params
 from ssd.data.sources.sample import CATEGORIES
+from ssd.data.summary import told
+from ssd.files import folder_told
 from stages import anchors, download, mindrecord
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/own-data.md"
@@ -55,6 +57,9 @@ def test_the_records_are_those_that_the_page_speaks_of(project: Path) -> None:
         r"^> val: .*", PAGE.read_text(), re.MULTILINE
     )
     assert (metrics["train"]["images"], metrics["val"]["images"]) == (133, 27)
+    outputs = "".join(blocks("console"))
+    assert f"\ndata/raw: source coco, {folder_told(project / 'data/raw')}\n" in outputs
+    assert f"\ndata/records: {told(metrics)}\n" in outputs
     assert [(project / "metrics/classes.csv").read_text()] == blocks("csv")
 
 

@@ -165,7 +165,9 @@ def test_help_says_what_the_stage_does_without_importing_what_it_needs(project, 
     done = run(project, "-X", "importtime", "-m", f"stages.{stage}", "--help")
     assert done.returncode == 0
     options = {"mindrecord": " [--check FILE [FILE ...]]", "report": " [--against RUN]"}.get(stage, "")
-    assert done.stdout.startswith(f"usage: python -m stages.{stage} [-h]{options}\n\nStage {stage}: ")
+    assert done.stdout.startswith(
+        f"usage: python -m stages.{stage} [-h] [-v | -q]{options}\n\nStage {stage}: "
+    )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "argparse" in imported
     assert not imported & HEAVY

@@ -124,7 +124,7 @@ def gains(images: Sequence[Judged], categories: Iterable[int]) -> Gain:
     if not objects:
         return Gain(None, {})
     base = _mean_ap(rows, objects)
-    mended = {kind: _mean_ap(rows.mended(KINDS.index(kind)), objects) for kind in KINDS}
+    mended: dict[str, float] = {kind: _mean_ap(rows.mended(KINDS.index(kind)), objects) for kind in KINDS}
     mended["missed"] = _mean_ap(rows, _less(objects, missed))
     mended["false"] = _mean_ap(rows.where(rows.right), objects)
     mended["unfound"] = _mean_ap(rows, _less(objects, unfound))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ssd.data.decode import decode
 from ssd.data.expected import load_expected
@@ -18,6 +17,7 @@ from ssd.data.records import SCHEMA, Records, load_classes, open_records
 from ssd.data.shards import check_shard
 from ssd.data.source import SPLITS
 from ssd.runtime import prepare_mindspore
+from ssd.telling import progress
 
 
 def audit(folder: Path) -> None:
@@ -38,12 +38,12 @@ def audit(folder: Path) -> None:
                     f"{path}: expected {rows} rows, as the manifest says, got {len(check_shard(path))}"
                 )
         expected = load_expected(folder, split)
-        rows_read = tqdm(_read(records), f"check {split}", len(records), unit="image", disable=None)
+        rows_read = progress(f"check {split}", _read(records), len(records))
         count = 0
         for count, (wanted, row) in enumerate(zip(expected, rows_read, strict=False), start=1):
             encoded = row["image"].tobytes()
             pixels = decode(encoded)
-            picture = Picture(None if pixels is None else pixels.shape[:2])
+            picture = Picture(None if pixels is None else (pixels.shape[0], pixels.shape[1]))
             fault = next(record_faults(row | {"image": encoded}, picture, len(classes), wanted), None)
             if fault is not None:
                 raise ValueError(f"{records.place(count - 1)[0]}: image {wanted.image_id}: {fault}")

@@ -19,6 +19,7 @@ from ssd.data.records import CHECKSUMS, CLASSES, MANIFEST, SCHEMA, read_manifest
 from ssd.data.shards import Shard, check_unused, open_shard, read_row
 from ssd.data.source import SPLITS
 from ssd.files import read_json, sha256
+from ssd.telling import LOG, progress
 
 _WHOLE = ("int32", "int64")
 
@@ -44,7 +45,7 @@ def check_files(paths: Sequence[Path]) -> None:
         if checker.manifests
         else " (without a manifest a changed picture that still decodes cannot be seen)"
     )
-    print(f"checked {what}: index, schema, picture, boxes and labels of every record{beyond}: no fault")
+    LOG.info(f"checked {what}: index, schema, picture, boxes and labels of every record{beyond}: no fault")
 
 
 def _count(number: int, thing: str) -> str:
@@ -83,8 +84,9 @@ class _Checker:
         manifest = self._open_manifest(folder, names is None)
         classes = self._count_classes(folder, manifest is not None)
         listed: set[str] = set()
-        for split in SPLITS if manifest else ():
-            entry = manifest["splits"][split]
+        entries = manifest["splits"] if manifest else {}
+        for split in SPLITS if entries else ():
+            entry = entries[split]
             of_split = {file["name"] for file in entry["files"]}
             listed |= of_split
             if names is None or of_split & names:
@@ -258,7 +260,7 @@ class _Checker:
         placed = expected is not None and len(expected) == len(shard)
         by_id = {} if placed or expected is None else {each.image_id: each for each in expected}
         left, last = dict(by_id), -1
-        for row in tqdm(range(len(shard)), f"check {shard.path.name}", unit="record", disable=None):
+        for row in progress(f"check {shard.path.name}", range(len(shard)), unit="record"):
             self.records += 1
             place = f"row {row} of {shard.path.name}"
             address = f"{shard.path}: row {row}"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ssd.config import Anchors
 from ssd.data.source import Category, is_counted
@@ -12,6 +11,7 @@ from ssd.geometry.anchors import make_anchors
 from ssd.geometry.boxes import from_xywh_px
 from ssd.geometry.coverage import by_size, coverage, share
 from ssd.geometry.suggestion import suggest_sizes
+from ssd.telling import progress
 
 
 def measure_coverage(
@@ -30,7 +30,7 @@ def measure_coverage(
         truth: COCO-format ground truth.
     """
     objects, gt_boxes = _objects(truth)
-    covered, matched = coverage(tqdm(gt_boxes, unit="image", disable=None), anchors, threshold)
+    covered, matched = coverage(progress("match", gt_boxes), anchors, threshold)
 
     category_ids = np.array([annotation["category_id"] for annotation in objects], np.int64)
     groups = _groups(objects)
@@ -69,7 +69,7 @@ def suggest(
         np.concatenate(gt_boxes), threshold, input_size, recipe.steps, recipe.sizes, recipe.ratios
     )
     anchors = make_anchors(input_size, recipe.steps, sizes, recipe.ratios, recipe.large_square, recipe.clip)
-    covered, _ = coverage(tqdm(gt_boxes, unit="image", disable=None), anchors, threshold)
+    covered, _ = coverage(progress("match suggestion", gt_boxes), anchors, threshold)
     return {
         "sizes": list(sizes),
         "coverage": {name: share(covered[members]) for name, members in _groups(objects).items()},

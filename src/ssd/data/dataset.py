@@ -16,7 +16,7 @@ from ssd.config import Augment, Input
 from ssd.data.ahead import made_ahead
 from ssd.data.augment.policies import augment
 from ssd.data.augment.resize import resize
-from ssd.data.decode import decode
+from ssd.data.decode import decode_checked
 from ssd.data.photo_reader import KEPT_BYTES, PhotoReader
 from ssd.data.records import Records, without_sentinel
 from ssd.data.targets import TargetEncoder
@@ -102,7 +102,7 @@ class TrainingSample:
         """Pixels [3, size, size], target offsets [A, 4] and labels [A]."""
         boxes, labels = without_sentinel(boxes, labels)
         image, boxes, labels = self.changed(
-            self.epoch, int(image_id[0]), decode(encoded.tobytes()), boxes, labels
+            self.epoch, int(image_id[0]), decode_checked(encoded.tobytes()), boxes, labels
         )
         offsets, anchor_labels = self.targets([boxes], [labels])
         return network_input(image, self.size, self.input), offsets[0], anchor_labels[0]
@@ -149,7 +149,7 @@ class EvaluationSample:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels [3, size, size], image id [1] and the photo's size [2] height, width in pixels."""
         photo_px = np.array([height[0], width[0]], np.int32)
-        pixels = network_input(decode(encoded.tobytes()), self.size, self.input)
+        pixels = network_input(decode_checked(encoded.tobytes()), self.size, self.input)
         return pixels, image_id.astype(np.int64), photo_px
 
     def batch(self, read: PhotoReader, rows: np.ndarray) -> tuple[np.ndarray, ...]:

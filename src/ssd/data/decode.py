@@ -22,3 +22,15 @@ def decode(encoded: bytes, *, upright: bool = False) -> np.ndarray | None:
     except cv2.error:  # such as a picture of more pixels than OpenCV takes
         return None
     return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def decode_checked(encoded: bytes) -> np.ndarray:
+    """As `decode`, of a photo of records, which were checked.
+
+    Raises:
+        ValueError: it is damaged all the same.
+    """
+    picture = decode(encoded)
+    if picture is None:
+        raise ValueError(f"expected a picture, got {len(encoded)} bytes that are none")
+    return picture

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ssd.config import Mindrecord
 from ssd.data.quiet import gist
@@ -19,6 +18,7 @@ from ssd.data.repairs import Repairs, to_record_boxes
 from ssd.data.source import Annotation, Category, Photo, Source, Split
 from ssd.files import require_room, write_json, write_text
 from ssd.runtime import prepare_mindspore
+from ssd.telling import progress
 
 MINDSPORE_LEAVES = 10 << 20
 """Bytes that must be free on a disk for MindSpore 2.10 to write a row."""
@@ -45,7 +45,7 @@ def write_records(folder: Path, source: Source, rules: Mindrecord) -> dict[str, 
     repairs: dict[str, Repairs] = {}
     for split in (source.train, source.val):
         repairs[split.name] = Repairs(split.address, labels, rules)
-        photos = tqdm(split.photos(), f"write {split.name}", split.count, unit="image", disable=None)
+        photos = progress(f"write {split.name}", split.photos(), split.count)
         sound = (photo for photo in map(repairs[split.name].apply, photos) if photo is not None)
         kept: list[Photo] = []
         files[split.name], checksums[split.name] = [], []

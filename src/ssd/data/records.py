@@ -18,7 +18,7 @@ import numpy as np
 from ssd.data.source import SPLITS, Category
 from ssd.files import read_json, sha256
 
-SCHEMA = {
+SCHEMA: Mapping[str, Mapping[str, Any]] = {
     "image_id": {"type": "int64", "shape": [1]},
     "height": {"type": "int32", "shape": [1]},
     "width": {"type": "int32", "shape": [1]},

@@ -24,6 +24,15 @@ def summarise(folder: Path, repairs: dict[str, Repairs], notes: tuple[str, ...])
     return {"classes": len(load_classes(folder)), **counts, "notes": list(notes)}
 
 
+def told(metrics: dict[str, Any]) -> str:
+    """One line of what `summarise` counted."""
+    splits = [
+        f"{metrics[split]['images']} {split} images with {metrics[split]['objects']} objects"
+        for split in SPLITS
+    ]
+    return f"{' and '.join(splits)} of {metrics['classes']} classes, every record read back and checked"
+
+
 def _count(truth: dict[str, Any], repairs: Repairs) -> dict[str, Any]:
     objects = [each for each in truth["annotations"] if is_counted(each)]
     sizes = by_size(np.array([each["area"] for each in objects], np.float64))
@@ -40,12 +49,12 @@ def _count(truth: dict[str, Any], repairs: Repairs) -> dict[str, Any]:
 
 def class_rows(folder: Path) -> list[tuple[str, int, int]]:
     """Name and number of objects in train and val of each class, in the order of the labels."""
-    counts = [
+    train, val = (
         Counter(
             each["category_id"]
             for each in load_ground_truth(folder, split)["annotations"]
             if is_counted(each)
         )
         for split in SPLITS
-    ]
-    return [(each.name, *(count[each.category_id] for count in counts)) for each in load_classes(folder)]  # type: ignore[misc]
+    )
+    return [(each.name, train[each.category_id], val[each.category_id]) for each in load_classes(folder)]

@@ -7,7 +7,7 @@ recipes/ whose network it is, up to the number of detections, which is 100 for a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class Detector:
         """The detector of a checkpoint's file.
 
         Args:
-            path: the file, as stage train or `python -m ssd convert` wrote it.
+            path: the file, as stage train or `ssd convert` wrote it.
             min_score: detections score above this.
             nms_iou: of two boxes of a class that overlap more, the better stays; None: as the network's recipe has it.
             max_detections: at most so many in a picture.
@@ -136,7 +136,7 @@ class Detector:
             places = np.arange(start, start + len(batch))[:, None]
             yield np.stack(pixels), places, np.array([image.shape[:2] for image in batch])
 
-    def _detections(self, found: list[dict]) -> Detections:
+    def _detections(self, found: list[dict[str, Any]]) -> Detections:
         """Of COCO's results; labels that no object has are left out."""
         found = [each for each in found if self.classes[each["category_id"]] != UNUSED]
         boxes_xywh_px = np.array([each["bbox"] for each in found], np.float64).reshape(-1, 4)

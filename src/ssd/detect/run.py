@@ -6,14 +6,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
-
 from ssd.detect.detector import Detector
 from ssd.detect.drawing import draw
 from ssd.detect.inputs import Job, Jobs
 from ssd.detect.pictures import read_picture, write_picture
 from ssd.detect.results import DETECTIONS, IMAGES, Results
 from ssd.detect.videos import Video, writing_video
+from ssd.telling import progress
 
 Thing = TypeVar("Thing")
 
@@ -63,9 +62,10 @@ def detect_files(detector: Detector, jobs: Jobs, out: Path, batch_size: int) -> 
     results, faults = Results(detector.classes), []
     for job in jobs.videos:  # one that is none is told of before any work
         Video(job.source).close()
-    with tqdm(jobs.pictures, "detect", unit="image", disable=None if jobs.pictures else True) as bar:
-        for batch in _batches(bar, batch_size):
-            faults += _detect_pictures(detector, batch, results)
+    if jobs.pictures:
+        with progress("detect", jobs.pictures) as bar:
+            for batch in _batches(bar, batch_size):
+                faults += _detect_pictures(detector, batch, results)
     drawn = results.images
     for job in jobs.videos:
         _detect_video(detector, job, results, batch_size)
@@ -90,7 +90,7 @@ def _detect_pictures(detector: Detector, jobs: list[Job], results: Results) -> l
         except ValueError as error:
             faults.append(str(error))
         else:
-            results.add(job.source, picture.shape[:2], found)
+            results.add(job.source, (picture.shape[0], picture.shape[1]), found)
     return faults
 
 
@@ -99,7 +99,7 @@ def _detect_video(detector: Detector, job: Job, results: Results, batch_size: in
     with (
         Video(job.source) as video,
         writing_video(job.out, video.frames_per_second, video.size) as file,
-        tqdm(video.frames(), job.source.name, video.length, unit="frame", disable=None) as bar,
+        progress(job.source.name, video.frames(), video.length, unit="frame") as bar,
     ):
         for batch in _batches(bar, batch_size):
             for frame, found in zip(batch, detector.detect_all(batch), strict=True):

@@ -36,7 +36,7 @@ class Video:
         if not some:
             self._capture.release()
             raise ValueError(f"{path}: expected a video, got a file without a frame that can be read")
-        self.size = self._first.shape[:2]
+        self.size = (self._first.shape[0], self._first.shape[1])
         self.frames_per_second = self._capture.get(cv2.CAP_PROP_FPS)
         if not (math.isfinite(self.frames_per_second) and self.frames_per_second > 0):
             self._capture.release()

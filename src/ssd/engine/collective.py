@@ -28,7 +28,8 @@ class SumOfProcesses(nn.Cell):
     def construct(self, *values: Tensor) -> tuple[Tensor, ...]:
         """The sums."""
         flat = self.all_reduce(ops.concat([each.reshape(-1) for each in values]))
-        sums, start = (), 0
+        sums: tuple[Tensor, ...] = ()
+        start = 0
         for each in values:
             sums += (flat[start : start + each.size].reshape(each.shape),)
             start += each.size

@@ -90,13 +90,15 @@ def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> 
 class _Evaluation(COCOeval):
     """COCO's evaluation that ignores difficult objects, which by itself it does with crowds alone."""
 
+    eval: dict[str, np.ndarray]
+
     def measure(self) -> None:
         """Evaluate and accumulate, a few classes at a time, with the same outcome as all at once.
 
         What pycocotools keeps of each class in each image would take some quarter of a megabyte an image.
         """
         categories = np.unique(self.params.catIds).tolist()
-        parts = []
+        parts: list[dict[str, np.ndarray]] = []
         for start in range(0, max(len(categories), 1), CLASSES_AT_ONCE):
             self.params.catIds = categories[start : start + CLASSES_AT_ONCE]
             self.evaluate()
@@ -151,6 +153,16 @@ def _by_class(
 def _defined(value: float) -> float | None:
     """pycocotools says -1 for what is undefined."""
     return None if value <= -1 else float(value)
+
+
+def told(evaluation: Evaluation, images: int, detections: int) -> str:
+    """The main figures in one line."""
+    figures = ", ".join(
+        f"{name} {'undefined' if value is None else f'{value:.4f}'}"
+        for name, value in evaluation.figures.items()
+        if name in ("AP", "AP50", "AR100")
+    )
+    return f"{figures}, of {detections} detections on {images} images"
 
 
 def write_evaluation(

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ def made_by(processes: int) -> str:
 
     Versions, the widest instructions of this processor, and the threads of each of the processes.
     """
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    show_config: Callable[..., Any] = np.show_config  # NumPy 1's types do not know its mode
+    found = show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     widest = found[-1] if found else "no extension that NumPy knows"
     told = [f"{name} {of}" for name, of in versions().items()]
     return ", ".join([*told, f"processor with {widest}", f"processes {processes}", f"threads {threads()}"])
@@ -56,4 +57,4 @@ def made_by(processes: int) -> str:
 def _own_modules() -> list[tuple[str, Path]]:
     """Names and files of the imported modules of this project."""
     own = [(name, module) for name, module in sys.modules.items() if name.split(".")[0] in ("ssd", "stages")]
-    return [(name, Path(module.__file__)) for name, module in own if getattr(module, "__file__", None)]
+    return [(name, Path(file)) for name, module in own if (file := getattr(module, "__file__", None))]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from tempfile import TemporaryFile
@@ -136,7 +136,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _start(environment: dict[str, str], log: IO[bytes] | None) -> subprocess.Popen:
+def _start(environment: dict[str, str], log: IO[bytes] | None) -> subprocess.Popen[bytes]:
     """This command once more; without a log it tells what it tells where this process does.
 
     It has a session of its own, so that Ctrl-C reaches this process alone; it leaves with it.
@@ -145,7 +145,7 @@ def _start(environment: dict[str, str], log: IO[bytes] | None) -> subprocess.Pop
     return subprocess.Popen(command, env=environment, start_new_session=True, stdout=log, stderr=log)
 
 
-def _wait(workers: list[subprocess.Popen], logs: list[IO[bytes]]) -> None:
+def _wait(workers: Sequence[subprocess.Popen[bytes]], logs: Sequence[IO[bytes]]) -> None:
     """Until all workers have ended well.
 
     Raises:
@@ -165,7 +165,7 @@ def _wait(workers: list[subprocess.Popen], logs: list[IO[bytes]]) -> None:
         _tell(ended, logs)
 
 
-def _tell(ended: dict[int, int], logs: list[IO[bytes]]) -> None:
+def _tell(ended: dict[int, int], logs: Sequence[IO[bytes]]) -> None:
     """Say why processes have ended, of which here are the exit codes by rank.
 
     One that was killed has others stop themselves, and so comes first.

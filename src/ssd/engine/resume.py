@@ -1,6 +1,5 @@
 """A training that goes on where it was stopped."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from ssd.engine.history import EpochLosses
 from ssd.engine.state import load_state, save_state
 from ssd.engine.training import Training
 from ssd.files import told
+from ssd.telling import LOG
 
 
 def run(training: Training, folder: Path, every: int) -> Iterator[tuple[EpochLosses, ...]]:
@@ -48,11 +48,7 @@ def _go_on(training: Training, folder: Path) -> None:
     state = load_state(folder)
     training.restore(state)
     if state:
-        print(
-            f"going on after step {state.step} of {len(training.rates)} ({folder})",
-            file=sys.stderr,
-            flush=True,
-        )
+        LOG.warning("going on after step %d of %d (%s)", state.step, len(training.rates), folder)
 
 
 def _save(folder: Path, training: Training) -> None:

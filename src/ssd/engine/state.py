@@ -7,7 +7,6 @@ are kept, so that there is one to fall back to.
 import dataclasses
 import hashlib
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import safetensors.numpy
 
 from ssd.engine.history import EpochLosses
 from ssd.files import sha256, write_bytes
+from ssd.telling import LOG
 
 KEPT = 2
 DIGITS = 16
@@ -65,11 +65,11 @@ def save_state(folder: Path, state: State) -> None:
 
 
 def load_state(folder: Path) -> State | None:
-    """The latest state in `folder` that is whole; None where there is none. A damaged one is told of on stderr."""
+    """The latest state in `folder` that is whole; None where there is none. A damaged one is told of."""
     for path in reversed(_files(folder)):
         if sha256(path)[:DIGITS] == path.stem.rpartition("-")[2]:
             return _read(path)
-        print(f"{path}: damaged; going back to the state before it", file=sys.stderr)
+        LOG.warning("%s: damaged; going back to the state before it", path)
     return None
 
 

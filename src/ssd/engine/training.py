@@ -1,6 +1,5 @@
 """The training loop: one compiled step, the losses of each epoch, and the state that it can be gone on from."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
@@ -9,7 +8,6 @@ import mindspore as ms
 import mindspore.nn as nn
 import numpy as np
 from mindspore import Tensor, ops
-from tqdm import tqdm
 
 from ssd.engine.collective import MeanOfProcesses, moving_statistics, require_same_step, sum_of
 from ssd.engine.divergence import ADVICE, likely_cause
@@ -17,6 +15,7 @@ from ssd.engine.history import EpochLosses
 from ssd.engine.processes import Processes
 from ssd.engine.state import State
 from ssd.runtime import compile_whole_cells
+from ssd.telling import LOG, gauge
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -112,7 +111,7 @@ class Training:
         """
         compile_whole_cells()
         self.taking_step.set_train(True)
-        with tqdm(total=len(self.rates), initial=self.step, desc="train", unit="step", disable=None) as bar:
+        with gauge("train", len(self.rates), "step", self.step) as bar:
             while self.step < len(self.rates):
                 epoch, done = self.step // self.steps_per_epoch + 1, self.step % self.steps_per_epoch
                 for batch in self.data.batches(epoch, done):
@@ -124,7 +123,7 @@ class Training:
                     bar.set_postfix(epoch=epoch, loss=f"{losses[0]:.3f}", refresh=False)
                     bar.update()
                     if self.step % self.steps_per_epoch == 0:
-                        self._close_epoch(epoch, bar)
+                        self._close_epoch(epoch)
                     yield self.step
 
     def _take_step(self, batch: Batch) -> tuple[float, float, float]:
@@ -145,15 +144,12 @@ class Training:
         cause = likely_cause(self.step, before, float(self.rates[max(self.step - 1, 0)]), *batch[:2])
         return f"training: epoch {epoch}, step {step + 1}, images {images}: the loss is {loss}; {cause}"
 
-    def _close_epoch(self, epoch: int, bar: tqdm) -> None:
+    def _close_epoch(self, epoch: int) -> None:
         self._require_finite()
         total, box, classes = np.mean(self.losses, axis=0).tolist()
         self.history += (EpochLosses(epoch, float(self.rates[self.step - 1]), total, box, classes),)
         self.losses = []
-        bar.write(
-            f"epoch {epoch}/{self.epochs}: loss {total:.3f} (boxes {box:.3f}, classes {classes:.3f})",
-            sys.stderr,
-        )
+        LOG.info(f"epoch {epoch}/{self.epochs}: loss {total:.3f} (boxes {box:.3f}, classes {classes:.3f})")
 
     def _require_finite(self) -> None:
         """Look at the weights themselves: on the CPU ReLU and max pooling make 0 of NaN, and so can hide it.

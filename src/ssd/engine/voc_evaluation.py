@@ -85,7 +85,7 @@ def evaluate_voc(ground_truth: dict[str, Any], detections: list[dict[str, Any]])
         )
         right = verdicts[verdicts != _NEITHER] == _RIGHT
         classes.append((eleven_point_ap(right, objects), area_ap(right, objects)))
-    defined = [each for each in classes if each[0] is not None]
+    defined = [(eleven, area) for eleven, area in classes if eleven is not None and area is not None]
     means = np.mean(defined, axis=0).tolist() if defined else [None, None]
     return VocEvaluation(dict(zip(VOC_FIGURES, means, strict=True)), classes)
 
@@ -117,8 +117,10 @@ def _judge(
     """
     verdicts = np.full(len(image_ids), _FALSE)
     by_image, gt_by_image = (np.argsort(each, kind="stable") for each in (image_ids, gt_image_ids))
+    wanted: np.ndarray
     wanted, gt_starts = np.unique(gt_image_ids[gt_by_image], return_index=True)
-    starts, ends = (np.searchsorted(image_ids[by_image], wanted, side) for side in ("left", "right"))
+    starts = np.searchsorted(image_ids[by_image], wanted, "left")
+    ends = np.searchsorted(image_ids[by_image], wanted, "right")
     for start, end, objects in zip(starts, ends, np.split(gt_by_image, gt_starts[1:]), strict=True):
         rows = by_image[start:end]
         if not len(rows):

@@ -9,7 +9,7 @@ import numpy as np
 from ssd.config import Evaluate
 from ssd.data.augment.resize import resize
 from ssd.data.dataset import EvaluationSample, network_input
-from ssd.data.decode import decode as decode_picture
+from ssd.data.decode import decode_checked
 from ssd.engine.checkpoint import Checkpoint, load_network
 from ssd.engine.detection import make_predict, select, to_results
 from ssd.engine.evaluation import evaluate
@@ -34,7 +34,7 @@ class StretchedSample(EvaluationSample):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Image [size, size, 3] uint8 RGB, image id [1] and the photo's size [2] height, width in pixels."""
         photo_px = np.array([height[0], width[0]], np.int32)
-        return resize(decode_picture(encoded.tobytes()), self.size), image_id.astype(np.int64), photo_px
+        return resize(decode_checked(encoded.tobytes()), self.size), image_id.astype(np.int64), photo_px
 
 
 def noise_batches(side: int, count: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -70,7 +70,7 @@ class Comparison:
             )
         if self.figures is not None:
             ours, theirs = (figures["AP"] for figures in self.figures)
-            if ours is not None and abs(ours - theirs) > MOST_AP_DIFFERENCE:
+            if ours is not None and theirs is not None and abs(ours - theirs) > MOST_AP_DIFFERENCE:
                 return (
                     f"expected an AP within {MOST_AP_DIFFERENCE:g} of the checkpoint's {ours:.4f}, "
                     f"got {theirs:.4f}"

@@ -59,7 +59,7 @@ def _add_nms(graph: "onnx.GraphProto", rules: Evaluate, anchors: int) -> None:
     from onnx import TensorProto, helper, numpy_helper
 
     def constant(name: str, values: Any, dtype: type) -> str:
-        array = np.array(values, dtype)
+        array: np.ndarray = np.array(values, dtype)
         graph.initializer.append(numpy_helper.from_array(array, _PREFIX + name))
         return _PREFIX + name
 

@@ -1,4 +1,4 @@
-"""`python -m ssd export`: makes the file, checks it, and only then puts it in its place, with JSON beside it."""
+"""`ssd export`: makes the file, checks it, and only then puts it in its place, with JSON beside it."""
 
 from dataclasses import replace
 from importlib.metadata import version
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from ssd.config import Evaluate
 from ssd.data.dataset import evaluation_batches
@@ -19,6 +18,7 @@ from ssd.export.onnx_graph import finish
 from ssd.export.runners import Outputs, make_run
 from ssd.files import sha256, write_bytes, write_json
 from ssd.runtime import compile_whole_cells
+from ssd.telling import gauge
 
 NOISE_IMAGES = 4
 """What is compared where there are no records."""
@@ -59,7 +59,7 @@ def export(
     if kind == "onnx":
         data = finish(data, rules if nms else None, described)
     run = make_run(data, kind)
-    with tqdm(desc="compare", total=count, unit="image", disable=None) as bar:
+    with gauge("compare", count, "image") as bar:
 
         def run_and_tell(image: np.ndarray) -> Outputs:
             bar.update()
@@ -105,9 +105,9 @@ def _pictures(
 def _first(batches: Batches, count: int) -> Batches:
     """The first `count` images of the batches."""
     for batch in batches:
-        taken = tuple(each[:count] for each in batch)
-        yield taken
-        count -= len(taken[0])
+        images, ids, sizes_px = (each[:count] for each in batch)
+        yield images, ids, sizes_px
+        count -= len(ids)
         if count == 0:
             return
 

@@ -69,13 +69,22 @@ def find_grids(anchors: np.ndarray) -> AnchorGrids | None:
         ideal = first[:, None, None] + step[:, None, None] * np.indices(cells)
         if np.abs(table - ideal).max() > rounding or (step <= 10 * rounding).any():
             return None
-        grids.append((size[:, of_group[0]], first, step, cells))
+        grids.append([size[:, of_group[0]], first / step, step, np.array(cells) - 1])
         members.append(of_group)
-    shape, first, step, cells = (np.array(each, np.float64).T[:, None] for each in zip(*grids, strict=True))
-    floating = (each.astype(np.float32) for each in (shape, first / step, step, cells - 1))
+    shape, first, step, last = np.array(grids, np.float64).transpose(1, 2, 0)[:, :, None].astype(np.float32)
     start = np.cumsum([0] + [len(each) for each in members[:-1]])
-    width, together = cells[1, 0].astype(np.int64), np.concatenate(members)
-    return AnchorGrids(*floating, width, start, together, anchors, area(anchors), 1e3 * rounding)
+    return AnchorGrids(
+        shape=shape,
+        first=first,
+        step=step,
+        last=last,
+        width=last[1, 0].astype(np.int64) + 1,
+        start=start,
+        members=np.concatenate(members),
+        corners=anchors,
+        areas=area(anchors),
+        smallest=1e3 * rounding,
+    )
 
 
 def _numbered(values: np.ndarray, apart: float) -> np.ndarray:

@@ -105,7 +105,7 @@ class SSD(nn.Cell):
     def construct(self, images: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
         """Offsets and logits of all anchors."""
         conv4_3, x = self.backbone(images, *masks)
-        maps = (self.l2_norm(conv4_3), x)
+        maps: tuple[Tensor, ...] = (self.l2_norm(conv4_3), x)
         for extra in self.extras:
             x = extra(x)
             maps += (x,)

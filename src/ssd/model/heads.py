@@ -88,7 +88,7 @@ class MultiBox(nn.Cell):
 
     def construct(self, maps: tuple[Tensor, ...]) -> Tensor:
         """The outputs of all anchors."""
-        outputs = ()
+        outputs: tuple[Tensor, ...] = ()
         for index, head in enumerate(self.heads):
             cells = head(maps[index]).transpose(0, 2, 3, 1)
             outputs += (cells.reshape(cells.shape[0], -1, self.values),)

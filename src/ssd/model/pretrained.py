@@ -12,7 +12,6 @@ mean adds is not the same under a kernel that hangs over the zero padded border.
 """
 
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from ssd.model.detector import SSD
 from ssd.model.misfit import misfit
 from ssd.model.vgg import BLOCKS, FC_CHANNELS, VGG16
 from ssd.model.weight_files import Tensors, read_tensors
+from ssd.telling import LOG
 
 # Place of each convolution in torchvision's and MindCV's `features`, and its name here.
 FEATURES = {
@@ -63,7 +63,7 @@ class Backbone:
 def start_from_pretrained(
     net: SSD, path: Path | None, digest: str | None, wanted: Input, examples: Callable[[], np.ndarray]
 ) -> None:
-    """Put the weights of a file into the backbone, if there is a file, and say on stderr what it gave.
+    """Put the weights of a file into the backbone, if there is a file, and tell what it gave.
 
     To be called after the first weights are set and before the network is compiled.
 
@@ -106,7 +106,7 @@ def start_from_pretrained(
         kernel = net.backbone.fc6.conv.weight
         kernel.set_data(ms.Tensor(kernel.asnumpy() / np.float32(size)))
         rest = f"fc6 and fc7, not in the file, start from the seed, fc6 divided by {size:.4g}"
-    print(f"backbone from {path} (sha256 {found}): 13 convolutions; {rest}", file=sys.stderr)
+    LOG.info("backbone from %s (sha256 %s): 13 convolutions; %s", path, found, rest)
 
 
 class _ToFc6(nn.Cell):
@@ -204,7 +204,7 @@ def _keras(path: Path, tensors: Tensors) -> Backbone:
         for block, channels in enumerate(BLOCKS, 1)
         for layer in range(1, len(channels) + 1)
     }
-    expected = {}
+    expected: dict[str, tuple[int, ...]] = {}
     for name, (out, into, height, width) in zip(names, _kernel_shapes(), strict=True):
         expected |= {f"{name}/kernel": (height, width, into, out), f"{name}/bias": (out,)}
     channels = BLOCKS[-1][-1]

@@ -164,14 +164,15 @@ class _Drawing:
             self._labels.append(Label(kind, left, top, width, text, colour, ink_on(colour)))
 
     def picture(self, jpeg: bytes, description: str) -> Picture:
-        sides = (round(side, 1) for side in (self._x, self._y, self._width, self._height))
+        x, y, width, height = (round(side, 1) for side in (self._x, self._y, self._width, self._height))
         data = base64.b64encode(jpeg).decode("ascii")
-        return Picture(self._frame, *sides, data, tuple(self._outlines), tuple(self._labels), description)
+        outlines, labels = tuple(self._outlines), tuple(self._labels)
+        return Picture(self._frame, x, y, width, height, data, outlines, labels, description)
 
     def _place(self, box: Object | Detection) -> tuple[float, float, float, float]:
         """The box in units of the frame, cut at the photo's border."""
         x, y, width, height = (side * self._scale for side in box.box_xywh)
         left, right = (min(max(at, 0.0), self._width) for at in (x, x + width))
         top, bottom = (min(max(at, 0.0), self._height) for at in (y, y + height))
-        sides = (self._x + left, self._y + top, right - left, bottom - top)
-        return tuple(round(side, 1) for side in sides)  # type: ignore[return-value]
+        width, height = right - left, bottom - top
+        return round(self._x + left, 1), round(self._y + top, 1), round(width, 1), round(height, 1)

@@ -89,7 +89,8 @@ class Value:
         box = self.value
         if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
             raise self._not("four finite numbers x, y, width, height")
-        return tuple(map(float, box))  # type: ignore[return-value]
+        x, y, width, height = map(float, box)
+        return x, y, width, height
 
     def _section(self) -> dict[str, Any]:
         if not isinstance(self.value, dict):

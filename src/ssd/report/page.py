@@ -29,6 +29,7 @@ from ssd.report.inputs import (
     Training,
 )
 from ssd.report.mistakes import find_mistakes
+from ssd.telling import progress
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def build_page(
         min_score: the score from which a detection is shown and counted.
         rng: draws the images between the best and the worst.
     """
-    judged = [judge_image(image, results.detections[image.id]) for image in results.val]
+    judged = [judge_image(image, results.detections[image.id]) for image in progress("judge", results.val)]
     cases = [
         case_of(image, results.detections[image.id], each, min_score)
         for image, each in zip(results.val, judged, strict=True)

@@ -30,7 +30,8 @@ def crop(
     if not len(boxes):
         return image, boxes, labels
     min_iou = rng.choice(CROP_MIN_IOUS)
-    part_px = _first_fitting(boxes, min_iou, *image.shape[:2], rng)
+    height, width = image.shape[:2]
+    part_px = _first_fitting(boxes, min_iou, height, width, rng)
     return (image, boxes, labels) if part_px is None else cut_out(image, boxes, labels, part_px)
 
 

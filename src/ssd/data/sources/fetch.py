@@ -16,6 +16,7 @@ from pathlib import Path
 from download import download
 
 from ssd import files
+from ssd.telling import shows_progress
 
 TRIES = 5
 
@@ -81,7 +82,7 @@ def _download(url: str, target: Path, wanted: Path, timeout: float) -> None:
                     str(target),
                     replace=True,
                     timeout=timeout,
-                    progressbar=sys.stderr.isatty(),
+                    progressbar=shows_progress(),
                     verbose=False,
                 )
             return

@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tqdm import tqdm
-
 from ssd.config import Coco
 from ssd.data.sources.held_out import hold_out
 from ssd.data.sources.photo_names import photo_name
 from ssd.data.sources.unpack import file_names, pour, reading_zip, require_bounded
 from ssd.files import parse_json
+from ssd.telling import gauge, progress
 
 MOST_BYTES = 8 << 30
 """Largest annotation file in a zip; it is unpacked in memory."""
@@ -109,9 +108,9 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
         ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
     """
     tree = parse_json(data, str(path))
-    for name in ("images", "annotations", "categories"):
-        if not isinstance(tree, dict) or not isinstance(tree.get(name), list):
-            raise ValueError(f"{path}: expected COCO annotations with a list of {name}, got none")
+    for part in ("images", "annotations", "categories"):
+        if not isinstance(tree, dict) or not isinstance(tree.get(part), list):
+            raise ValueError(f"{path}: expected COCO annotations with a list of {part}, got none")
     if not tree["images"]:
         raise ValueError(f"{path}: expected at least one image, got an empty list")
     named = {}
@@ -184,7 +183,7 @@ def pack(source: Path, names: Iterable[str], target: Path, extra: int = 0) -> No
     The first `extra` folders of each name are not in `source`.
     """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name in tqdm(sorted(names), desc=f"packing {target.name}", unit="image", disable=None):
+        for name in progress(f"pack {target.name}", sorted(names)):
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # Unix, also on Windows
             entry.external_attr = 0o644 << 16
@@ -200,6 +199,6 @@ def copy_file(source: Path, target: Path) -> None:
     with (
         source.open("rb") as given,
         target.open("wb") as copy,
-        tqdm(total=size, desc=f"copying {source.name}", unit="B", unit_scale=True, disable=None) as progress,
+        gauge(f"copy {source.name}", size, "B") as bar,
     ):
-        pour(given, copy, progress)
+        pour(given, copy, bar)

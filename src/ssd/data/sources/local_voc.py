@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ssd.config import Voc
 from ssd.data.sources.devkit import Devkits, Found
 from ssd.data.sources.held_out import hold_out
 from ssd.data.sources.local import copy_file
+from ssd.telling import progress
 
 
 def copy_voc(voc: Voc, val_fraction: float, folder: Path, project: Path) -> dict[str, Any]:
@@ -74,7 +73,7 @@ def copy_voc(voc: Voc, val_fraction: float, folder: Path, project: Path) -> dict
 def pack(files: Iterable[tuple[str, Found]], target: Path) -> None:
     """Write files, each under its name, as a tar: sorted, same files same bytes."""
     with tarfile.open(target, "w:", format=tarfile.PAX_FORMAT) as archive:
-        for name, found in tqdm(sorted(files), desc=f"packing {target.name}", unit="file", disable=None):
+        for name, found in progress(f"pack {target.name}", sorted(files), unit="file"):
             entry = tarfile.TarInfo(name)  # no owner, no time
             entry.size = found.stored.size
             with found.stored.path.open("rb") as file:

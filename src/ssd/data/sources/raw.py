@@ -17,6 +17,7 @@ from ssd.data.sources.local_voc import copy_voc
 from ssd.data.sources.sample import draw_sample
 from ssd.data.sources.unpack import check_zip, file_names, unpack
 from ssd.files import sha256, write_json
+from ssd.telling import LOG
 
 MINDRECORDS = "datasets/MindRecord_COCO"
 VAL_ANNOTATIONS = "datasets/annotations/instances_val2017.json"
@@ -60,7 +61,7 @@ def _fill_from_archive(archive: Archive, folder: Path, downloads: Path) -> None:
     except ValueError as error:
         raise ValueError(f"{error}; replace the file, or remove it to have it downloaded again") from None
     if archive.sha256 is None:
-        print(f"sha256 of {path.name}: {digest}; set dataset.archive.sha256 to check it")
+        LOG.info("sha256 of %s: %s; set dataset.archive.sha256 to check it", path.name, digest)
 
 
 def archive_name(url: str) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from ssd.data.sources import shapes, textures
 from ssd.files import write_json
+from ssd.telling import progress
 
 CATEGORIES = {"circle": 1, "square": 3, "triangle": 4, "star": 7, "ring": 9}
 """Category ids with gaps, as COCO's have."""
@@ -74,7 +74,7 @@ def _draw_split(folder: Path, split: str, count: int, seed: int) -> None:
     aside = folder / f"{split}.zip.new"
     try:
         with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
-            for number in tqdm(range(1, count + 1), desc=f"draw {split}", unit="image", disable=None):
+            for number in progress(f"draw {split}", range(1, count + 1)):
                 picture, objects = draw_picture(seed, split, number)
                 name = f"{number:06d}.jpg"
                 _store(archive, f"{split}/{name}", picture)
@@ -215,7 +215,9 @@ def _paint(
             second = textures.far(rng, [*grounds, tone], 120)
         else:  # a gradual way between far tones would pass the ground's
             second = textures.near(rng, tone, 50)
-        weight = textures.weights(rng, kind, *inside.cover.shape, max(4.0, size * rng.uniform(0.12, 0.3)))
+        covered = inside.cover.shape
+        period = max(4.0, size * rng.uniform(0.12, 0.3))
+        weight = textures.weights(rng, kind, covered[0], covered[1], period)
         fill = textures.blend(tone, second, weight)
     under[:] = textures.blend(under, fill, inside.cover)
     if rng.uniform() < 0.35:

@@ -112,9 +112,9 @@ def _painted(outline: Outline, thickness: float | None) -> Mask:
     corner = np.array([left * UNITS, top * UNITS]) + UNITS // _FINER // 2
     contours = [(contour - corner).astype(np.int32) for contour in outline.contours]
     fine = np.zeros((height * _FINER, width * _FINER), np.uint8)
-    cv2.fillPoly(fine, contours, 255, shift=_SHIFT)
+    cv2.fillPoly(fine, contours, (255,), shift=_SHIFT)
     if thickness is not None:
         rim = np.zeros_like(fine)
-        cv2.polylines(rim, contours, True, 255, max(1, round(2 * thickness * _FINER)), shift=_SHIFT)
+        cv2.polylines(rim, contours, True, (255,), max(1, round(2 * thickness * _FINER)), shift=_SHIFT)
         fine &= rim
     return Mask(left, top, cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA))

@@ -94,7 +94,7 @@ def _blobs(rng: np.random.Generator, height: int, width: int, period: float) -> 
     count = min(200, max(3, round(height * width / (2 * period) ** 2)))
     for y, x, share in rng.uniform(size=(count, 3)):
         radius = max(1, round(period * (0.3 + 0.5 * share)))
-        cv2.circle(spots, (int(x * width), int(y * height)), radius, int(120 + 135 * share), cv2.FILLED)
+        cv2.circle(spots, (int(x * width), int(y * height)), radius, (int(120 + 135 * share),), cv2.FILLED)
     side = 2 * max(1, round(period / 3)) + 1
     return cv2.GaussianBlur(spots, (side, side), 0)
 

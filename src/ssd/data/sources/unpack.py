@@ -10,9 +10,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from tqdm import tqdm
+
+from ssd.telling import gauge
 
 # What zipfile raises for damaged bytes; and OSError "invalid argument", when they send it to a place below 0.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, UnicodeDecodeError, NotImplementedError)
@@ -63,12 +65,12 @@ def check_zip(path: Path, max_bytes: int = 64 << 30, max_members: int = 100_000)
     """
     with (
         _harmless_zip(path, max_bytes, max_members) as (archive, targets),
-        _progress("checking", path, targets) as progress,
+        _bar("check", path, targets) as bar,
         open(os.devnull, "wb") as nowhere,
     ):
         for member in targets.values():
             with archive.open(member) as source:
-                pour(source, nowhere, progress)
+                pour(source, nowhere, bar)
 
 
 def unpack(path: Path, folder: Path, max_bytes: int = 64 << 30, max_members: int = 100_000) -> None:
@@ -87,24 +89,24 @@ def unpack(path: Path, folder: Path, max_bytes: int = 64 << 30, max_members: int
     """
     with (
         _harmless_zip(path, max_bytes, max_members) as (archive, targets),
-        _progress("unpacking", path, targets) as progress,
+        _bar("unpack", path, targets) as bar,
     ):
         for target, member in targets.items():
             (folder / target).parent.mkdir(parents=True, exist_ok=True)
             with archive.open(member) as source, (folder / target).open("xb") as file:
-                pour(source, file, progress)
+                pour(source, file, bar)
 
 
-def pour(source: IO[bytes], target: IO[bytes], progress: tqdm) -> None:
-    """Copy all of `source` to `target`, telling `progress` the bytes."""
+def pour(source: IO[bytes], target: IO[bytes], bar: "tqdm[Any]") -> None:
+    """Copy all of `source` to `target`, telling `bar` the bytes."""
     while block := source.read(1 << 20):
         target.write(block)
-        progress.update(len(block))
+        bar.update(len(block))
 
 
-def _progress(verb: str, path: Path, targets: dict[str, zipfile.ZipInfo]) -> tqdm:
+def _bar(verb: str, path: Path, targets: dict[str, zipfile.ZipInfo]) -> "tqdm[Any]":
     total = sum(member.file_size for member in targets.values())
-    return tqdm(total=total, desc=f"{verb} {path.name}", unit="B", unit_scale=True, disable=None)
+    return gauge(f"{verb} {path.name}", total, "B")
 
 
 @contextmanager

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ssd.data.source import MOST_BYTES, SPLITS, Annotation, Photo, Source, Split, in_label_order
 from ssd.data.sources.devkit import Devkits, VocImage
 from ssd.data.sources.held_out import hold_out, read_share, share_note
 from ssd.data.sources.voc_xml import VocAnnotation, read_annotation
 from ssd.files import read_json
+from ssd.telling import progress
 
 CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -78,7 +77,7 @@ def read_voc(folder: Path) -> Source:
         split: sorted(
             (
                 _Listed(ids[image.folder, image.name], image, _read(image))
-                for image in tqdm(images[split], f"read {split}", unit="annotation", disable=None)
+                for image in progress(f"read {split}", images[split], unit="annotation")
             ),
             key=lambda each: each.id,
         )

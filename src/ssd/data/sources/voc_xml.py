@@ -7,6 +7,7 @@ pixels, where the image reaches from 0 to its width, the object reaches from xmi
 
 import math
 from dataclasses import dataclass
+from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -67,7 +68,7 @@ def _parse(data: bytes, address: str) -> Element:
     if len(data) > MOST_BYTES:
         raise ValueError(f"{address}: expected at most {MOST_BYTES} bytes of XML, got {len(data)}")
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object) -> NoReturn:
         raise _Refused(f"{address}: expected XML without DOCTYPE and ENTITY, got one; remove it")
 
     builder = TreeBuilder()
