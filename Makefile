@@ -3,7 +3,7 @@ VENV := .venv
 # DVC runs each stage's `python`: the environment's comes first on the path.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup repro test check
+.PHONY: help setup repro test check bench
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -21,6 +21,9 @@ check: setup  ## lint, check the formatting and the types
 	ruff check .
 	ruff format --check .
 	mypy
+
+bench: setup  ## measure what is claimed to be fast, half an hour; against PyTorch where it is installed
+	python benchmarks
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@python=$$(for name in python3.12 python3.11 python3.10 python3 python; do \

@@ -9,7 +9,7 @@ from mindspore.ops.operations._grad_ops import Conv2DBackpropFilter
 from ssd.model.winograd import Winograd, kernels_at_points
 
 FEWEST_CHANNELS = 64
-"""From so many on, on both sides, Winograd's transforms cost less than they save (`benchmarks/convolution.py`)."""
+"""From so many on, on both sides, Winograd's transforms cost less than they save (`benchmarks/ways_to_convolve.py`)."""
 
 SMALLEST_MAP = 10
 """Side of a map below which transforming the kernels costs more than the products that it saves."""
