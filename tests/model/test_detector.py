@@ -4,6 +4,7 @@ torchvision's is held against the network without L2 normalisation, so map 0's h
 the converter's test has it.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def test_the_network_has_so_many_parameters_for_80_classes(
 ) -> None:
     net = SSD(300, 80, ANCHORS_PER_CELL, 1.0, batch_norm, heads)
     assert sum(parameter.size for parameter in net.trainable_params()) == expected
+
+
+def test_the_network_has_so_many_parameters_at_each_width_as_the_page_on_choosing_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "choosing.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| (\d\.\d+) \| ([\d,]+) \|", page, re.M)
+    assert [width for width, _ in told] == ["1.0", "0.5", "0.25", "0.125"]
+    for width, count in told:
+        net = SSD(300, 5, ANCHORS_PER_CELL, float(width), True, "conv")
+        assert f"{sum(parameter.size for parameter in net.trainable_params()):,}" == count
 
 
 def test_the_papers_ssd512_has_so_many_parameters_for_20_classes() -> None:
