@@ -6,7 +6,7 @@ from mindspore import Tensor, ops
 
 from ssd.model.convolution import Conv3x3, convolve_plainly, fix_kernels
 
-WAYS = [(3, 8, 19), (8, 16, 19), (64, 64, 19), (64, 64, 5)]
+WAYS = [(3, 8, 19), (8, 16, 19), (64, 128, 19), (64, 128, 5)]
 """An image, few channels, many, and many on a small map."""
 
 
@@ -45,7 +45,7 @@ def test_every_way_gives_what_the_plain_convolution_gives(
 
 
 def test_a_network_that_convolves_plainly_gives_the_bytes_of_the_plain_convolution() -> None:
-    ours, theirs = pair(64, 64, True)
+    ours, theirs = pair(64, 128, True)
     x = Tensor(np.random.default_rng(1).standard_normal((1, 64, 19, 19)), ms.float32)
     assert ours(x).asnumpy().tobytes() != theirs(x).asnumpy().tobytes()
     convolve_plainly(nn.SequentialCell(ours))
@@ -53,10 +53,10 @@ def test_a_network_that_convolves_plainly_gives_the_bytes_of_the_plain_convoluti
 
 
 def test_kernels_fixed_once_give_the_same_but_for_rounding_and_are_no_constants_of_the_graph() -> None:
-    ours, theirs = pair(64, 64, True)
+    ours, theirs = pair(64, 128, True)
     x = Tensor(np.random.default_rng(1).standard_normal((1, 64, 19, 19)), ms.float32)
     fix_kernels(nn.SequentialCell(ours))
     expected = theirs(x).asnumpy()
     assert np.abs(ours(x).asnumpy() - expected).max() < 1e-5 * np.abs(expected).max()
-    assert [each.shape for each in ours.get_parameters()] == [(64, 64, 3, 3), (64,), (36, 64, 64)]
+    assert [each.shape for each in ours.get_parameters()] == [(128, 64, 3, 3), (128,), (36, 128, 64)]
     assert len(ours.trainable_params()) == 2

@@ -1,7 +1,7 @@
 """The check of the records before they are used: each is read back and must be what the ground truth says.
 
-It stops at the first fault, and reads as training will: through MindSpore. `check` lists all faults, and reads
-without MindSpore.
+It stops at the first fault, and reads as other programs would: through MindSpore. `check` lists all faults, and reads
+without MindSpore, as training does.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from ssd.telling import progress
 
 
 def audit(folder: Path) -> None:
-    """Check the records of both splits as training will read them: through MindSpore's MindDataset.
+    """Check the records of both splits, and that MindSpore's MindDataset reads the same.
 
     Files are compared with the manifest and checked in plain Python before MindSpore gets them (see
     `shards`).

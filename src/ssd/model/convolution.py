@@ -1,4 +1,7 @@
-"""3x3 convolutions that take a processor less time than MindSpore's own, and give the same but for rounding."""
+"""3x3 convolutions that take a processor less time than MindSpore's own, and give the same but for rounding.
+
+`benchmarks/ways_to_convolve.py` times the ways that are chosen from here.
+"""
 
 import mindspore as ms
 import mindspore.nn as nn
@@ -8,11 +11,11 @@ from mindspore.ops.operations._grad_ops import Conv2DBackpropFilter
 
 from ssd.model.winograd import Winograd, kernels_at_points
 
-FEWEST_CHANNELS = 64
-"""From so many on, on both sides, Winograd's transforms cost less than they save (`benchmarks/ways_to_convolve.py`)."""
+FEWEST_CHANNELS = 64, 128
+"""On the one side and on the other: from so many on Winograd's transforms cost less than they save."""
 
 SMALLEST_MAP = 10
-"""Side of a map below which transforming the kernels costs more than the products that it saves."""
+"""Side of a map below which turning or transforming the kernels costs more than it saves."""
 
 
 class Direct(nn.Cell):
@@ -76,15 +79,16 @@ class Conv3x3(nn.Cell):
         self.plain = ops.Conv2D(out_channels, 3, pad_mode="pad", pad=1)
         self.direct = Direct(in_channels, out_channels)
         self.winograd = Winograd()
-        self.wide = min(in_channels, out_channels) >= FEWEST_CHANNELS
+        fewest, most = sorted((in_channels, out_channels))
+        self.wide = fewest >= FEWEST_CHANNELS[0] and most >= FEWEST_CHANNELS[1]
         self.plainly = in_channels == 3  # an image needs no gradient
         self.kernels: Parameter | None = None
 
     def construct(self, x: Tensor) -> Tensor:
         """The convolution."""
-        if self.plainly:
+        if self.plainly or x.shape[2] < SMALLEST_MAP:
             y = self.plain(x, self.weight)
-        elif not self.wide or x.shape[2] < SMALLEST_MAP:
+        elif not self.wide:
             y = self.direct(x, self.weight)
         elif self.kernels is not None:
             y = self.winograd.convolve(x, self.kernels)
