@@ -1,4 +1,4 @@
-"""All that is claimed to be fast, measured one after the other, as the table of docs/performance.md.
+"""All that is claimed to be fast, measured one after the other, as the tables of docs/performance.md.
 
 Run: make bench, or python benchmarks [--only network matching ...]. Each part is a process of its own, so that none
 leaves threads or memory to the next; half an hour in all on two cores. Rows against PyTorch need
@@ -13,34 +13,30 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
 PARTS = ("network", "input_pipeline", "waiting", "matching", "detections", "evaluation_memory", "startup")
-BEGIN, END = "<!-- begin: make bench -->\n", "<!-- end: make bench -->\n"
 
 
-def measured(part: str) -> list[str]:
-    """The table that a part prints, line by line."""
+def measured(part: str) -> str:
+    """The table that a part prints."""
     command = [sys.executable, str(HERE / f"{part}.py")]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     print(printed, flush=True)
-    return [line for line in printed.splitlines() if line.startswith("|")]
+    return "".join(line for line in printed.splitlines(keepends=True) if line.startswith("|"))
 
 
 def main() -> None:
-    """Measure, print, and put the table in its place on the page, when all parts were measured."""
+    """Measure part by part, and put each table in its place on the page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS)
     )
-    parts = parser.parse_args().only
-    lines: list[str] = []
-    for part in parts:
+    for part in parser.parse_args().only:
+        begin, end = f"<!-- begin: {part} -->\n", f"<!-- end: {part} -->\n"
         table = measured(part)
-        lines += table if not lines else table[2:]
-    if tuple(parts) == PARTS:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+        after = rest.partition(end)[2]
+        PAGE.write_text(before + begin + table + end + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

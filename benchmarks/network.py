@@ -1,6 +1,6 @@
 """A training step and a detection of the full-width SSD300s, against the same on PyTorch, by turns.
 
-Run: python benchmarks/network.py [--rounds 5]; rows against PyTorch need `pip install -e '.[bench]'`.
+Run: python benchmarks/network.py [--rounds 3]; rows against PyTorch need `pip install -e '.[bench]'`.
 """
 
 import argparse
@@ -206,7 +206,7 @@ WORK = {
 }
 
 
-def rows(rounds: int = 5) -> list[Row]:
+def rows(rounds: int = 3) -> list[Row]:
     """Training steps at batch 5 and 8, detections at batch 1 and 8, of both families."""
     peers = ["ours", "torch"] if importlib.util.find_spec("torch") else ["ours"]
 
@@ -250,7 +250,7 @@ def child(peer: str, work: str, family: str = "", size: str = "") -> None:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     print(table(rows(parser.parse_args().rounds)))
 
 
