@@ -7,7 +7,7 @@ import argparse
 import dataclasses
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -206,8 +206,8 @@ WORK = {
 }
 
 
-def rows(rounds: int = 3) -> list[Row]:
-    """Training steps at batch 5 and 8, detections at batch 1 and 8, of both families."""
+def rows(rounds: int = 3, steps: Sequence[int] = (5, 8), detections: Sequence[int] = (1, 8)) -> list[Row]:
+    """Training steps and detections of both families, at these batches."""
     peers = ["ours", "torch"] if importlib.util.find_spec("torch") else ["ours"]
 
     def measured(*arguments: str) -> dict[str, Times]:
@@ -222,14 +222,14 @@ def rows(rounds: int = 3) -> list[Row]:
     rate = 2 * SIDE**3 / min(each.median for each in product.values())
     found = [row(f"product of two {SIDE} x {SIDE} matrices", product, "")]
     for family in FAMILIES:
-        for size in (5, 8):
+        for size in steps:
             times = measured("step", family, str(size))
             found.append(
                 row(f"training step, {family} family, batch {size}", times, "at least 1, better 1.25")
             )
     for family in FAMILIES:
         needed = operations(recipe(family))
-        for size in (1, 8):
+        for size in detections:
             times = measured("detection", family, str(size))
             found.append(row(f"detection, {family} family, batch {size}", times, "at least 1"))
             share = needed * size / times["ours"].median / rate
@@ -251,7 +251,10 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    print(table(rows(parser.parse_args().rounds)))
+    parser.add_argument("--steps", type=int, nargs="*", default=(5, 8), help="batches of training steps")
+    parser.add_argument("--detections", type=int, nargs="*", default=(1, 8), help="batches of detections")
+    given = parser.parse_args()
+    print(table(rows(given.rounds, given.steps, given.detections)))
 
 
 if __name__ == "__main__":
