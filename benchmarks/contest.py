@@ -5,7 +5,6 @@ Two frameworks in one process would share threads and memory; two processes at o
 
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -56,7 +55,7 @@ def contest(children: Mapping[str, Sequence[str]], rounds: int) -> dict[str, Tim
         for child in running.values():
             child.kill()
             child.wait()
-    return {name: Times(statistics.median(each), min(each), max(each)) for name, each in seconds.items()}
+    return {name: Times.of(each) for name, each in seconds.items()}
 
 
 def _answer(name: str, child: "subprocess.Popen[str]") -> str:

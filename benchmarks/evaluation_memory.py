@@ -92,17 +92,14 @@ def rows(photos: Path | None) -> list[Row]:
     by_coco = time.process_time() - begin
     grown, explained = sizes[IMAGES] - sizes[EARLY], taken[IMAGES] - taken[EARLY]
 
-    def told_once(value: float) -> Times:
-        return Times(value, value, value)
-
     return [
         *(
-            Row(f"resident memory after {number} images", told_once(size), None, "MB", None, "")
+            Row(f"resident memory after {number} images", Times.of([size]), None, "MB", None, "")
             for number, size in sizes.items()
         ),
         Row(
             f"of them the {len(detections)} detections of {IMAGES}",
-            told_once(taken[IMAGES]),
+            Times.of([taken[IMAGES]]),
             None,
             "MB",
             None,
@@ -110,14 +107,14 @@ def rows(photos: Path | None) -> list[Row]:
         ),
         Row(
             f"growth from {EARLY} to {IMAGES} images, beside that of the detections alone",
-            told_once(grown),
-            told_once(explained),
+            Times.of([grown]),
+            Times.of([explained]),
             "MB",
             grown / explained,
             "about 1",
         ),
-        Row(f"outputs to detections, {IMAGES} images", told_once(seconds), None, "s", None, ""),
-        Row(f"pycocotools on them, {IMAGES} images", told_once(by_coco), None, "s", None, ""),
+        Row(f"outputs to detections, {IMAGES} images", Times.of([seconds]), None, "s", None, ""),
+        Row(f"pycocotools on them, {IMAGES} images", Times.of([by_coco]), None, "s", None, ""),
     ]
 
 

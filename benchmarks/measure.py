@@ -18,6 +18,11 @@ class Times:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Times":
+        """Of all rounds."""
+        return cls(statistics.median(values), min(values), max(values))
+
     def per(self, amount: float) -> "Times":
         """How much of an amount is done a second, where these are the seconds that it takes."""
         return Times(amount / self.median, amount / self.high, amount / self.low)
@@ -64,7 +69,7 @@ def interleaved(
             begin = clock()
             call()
             seconds[name].append(clock() - begin)
-    return {name: Times(statistics.median(each), min(each), max(each)) for name, each in seconds.items()}
+    return {name: Times.of(each) for name, each in seconds.items()}
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from contest import contest, serve
+from first_network import first_network
 from measure import Row, Times, table
 
 from ssd.config import Params, load_params
+from ssd.data.source import Category
 from ssd.geometry.anchors import anchors_per_cell
 from ssd.geometry.feature_maps import map_sizes
 
@@ -44,23 +46,11 @@ def made_up_batch(size: int, anchors: int) -> tuple[np.ndarray, np.ndarray, np.n
 
 def our_network(params: Params):
     """Ours with its first weights."""
-    from ssd.engine.checkpoint import Description, build_network
-    from ssd.model.weights import initialise
     from ssd.runtime import compile_whole_cells
 
     compile_whole_cells()
-    names = tuple(str(number) for number in range(CLASSES))
-    description = Description(
-        params.model,
-        params.anchors,
-        params.targets.variances,
-        names,
-        tuple(range(1, CLASSES + 1)),
-        params.loss.scores,
-    )
-    net = build_network(description)
-    initialise(net, 1, params.loss.class_prior, params.model.input)
-    return net
+    classes = [Category(number, number, str(number)) for number in range(1, CLASSES + 1)]
+    return first_network(params, classes)[0]
 
 
 def our_step(params: Params, size: int) -> Callable[[], float]:
@@ -180,8 +170,6 @@ def anchors_of(params: Params) -> int:
 
 def operations(params: Params) -> float:
     """Floating point operations of the convolutions of one image, two a product, as a direct convolution has them."""
-    from ssd.engine.checkpoint import build_network  # noqa: F401 - imports MindSpore with its environment set
-
     maps = map_sizes(params.model.input_size, params.anchors.steps)
     blocks = {f"block{number}": side for number, side in enumerate((300, 150, 75, maps[0], maps[1]), 1)}
     total = 0

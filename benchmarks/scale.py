@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from first_network import first_network
 from measure import Row, Times
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -179,23 +180,13 @@ def save_noise(project: Path) -> None:
     from ssd.config import Params, load_params
     from ssd.data.dataset import example_pixels
     from ssd.data.records import load_classes, open_records
-    from ssd.engine.checkpoint import Description, build_network, save_checkpoint
+    from ssd.engine.checkpoint import save_checkpoint
     from ssd.engine.detection import make_predict
-    from ssd.model.weights import initialise
 
     params = load_params(str(project / "params.yaml"), Params)
     records = project / "data" / "records"
     classes = load_classes(records)
-    described = Description(
-        params.model,
-        params.anchors,
-        params.targets.variances,
-        tuple(each.name for each in classes),
-        tuple(each.category_id for each in classes),
-        params.loss.scores,
-    )
-    net = build_network(described)
-    initialise(net, 1, params.loss.class_prior, params.model.input)
+    net, described = first_network(params, classes)
     anchors = np.load(project / "data" / "anchors.npy")
     save_checkpoint(project / "models" / "ssd.safetensors", net, anchors, described)
     examples = example_pixels(

@@ -113,8 +113,8 @@ def begins(new: Checkout, old: Checkout | None, stage: str, rounds: int) -> list
     for _ in range(rounds):
         for name, way in ways.items():
             found[name].append(way())
-    processor = {name: spread([each[0] for each in of]) for name, of in found.items()}
-    clock = {name: spread([each[1] for each in of]) for name, of in found.items()}
+    processor = {name: Times.of([each[0] for each in of]) for name, of in found.items()}
+    clock = {name: Times.of([each[1] for each in of]) for name, of in found.items()}
     goal = "half" if stage == "train" else ""
     made = []
     for unit, times in (("s of the processor", processor), ("s on the clock", clock)):
@@ -186,12 +186,6 @@ def light(new: Checkout, rounds: int) -> list[Row]:
         for name, each in times.items()
         if each is not peer
     ]
-
-
-def spread(values: list[float]) -> Times:
-    """Median, lowest and highest."""
-    ordered = sorted(values)
-    return Times(ordered[len(ordered) // 2], ordered[0], ordered[-1])
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ compiled and photos are decoded for the first time, is told apart. Steps as fast
 are the hardest case: with a wider network there is more time to make a batch in.
 """
 
-import statistics
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from first_network import first_network
 from input_pipeline import training_data
 from measure import Row, Times, table
 from photos import ROOT, photos_argument, told, write_photos
@@ -51,11 +51,9 @@ class Clocked:
 
 def rows(photos: Path | None) -> list[Row]:
     """The share of the first epoch and of the others."""
-    from ssd.engine.checkpoint import Description, build_network
     from ssd.engine.optimizer import make_optimizer
     from ssd.engine.training import Training
     from ssd.model.loss import make_loss
-    from ssd.model.weights import initialise
 
     params = load_params(ROOT / "params.yaml", Params)
     rules = params.train
@@ -64,16 +62,7 @@ def rows(photos: Path | None) -> list[Row]:
         classes = load_classes(written)
         data = Clocked(training_data(params, open_records(written, "train"), rules.workers))
         steps = len(data.data.records) // data.data.batch_size
-        description = Description(
-            params.model,
-            params.anchors,
-            params.targets.variances,
-            tuple(each.name for each in classes),
-            tuple(each.category_id for each in classes),
-            params.loss.scores,
-        )
-        net = build_network(description)
-        initialise(net, rules.seed, params.loss.class_prior, params.model.input)
+        net, _ = first_network(params, classes, rules.seed)
         rates = np.full(EPOCHS * steps, 1e-5, np.float32)
         optimizer = make_optimizer(net, rules.optimizer, rates, rules.momentum, 0.0, rules.bias_lr_factor)
         for _ in Training(net, make_loss(params.loss), optimizer, data, rates, EPOCHS).steps():
@@ -87,13 +76,13 @@ def rows(photos: Path | None) -> list[Row]:
         shares.append(100 * sum(waited) / lasted)
     later = shares[1:]
     return [
-        Row("waiting for data, the first epoch", Times(*[shares[0]] * 3), None, "% of its time", None, ""),
+        Row("waiting for data, the first epoch", Times.of(shares[:1]), None, "% of its time", None, ""),
         Row(
             f"waiting for data, the next {EPOCHS - 1} epochs of {steps} steps",
-            (median := Times(statistics.median(later), min(later), max(later))),
+            (of_later := Times.of(later)),
             None,
             "% of their time",
-            median.median,
+            of_later.median,
             "below 2",
         ),
     ]
