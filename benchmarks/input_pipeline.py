@@ -40,7 +40,6 @@ def training_data(params: Params, records: Records, workers: int = 1) -> Trainin
         targets.variances,
         params.augment,
         params.train.seed,
-        epoch=1,
     )
     return TrainingData(records, sample, BATCH, workers)
 

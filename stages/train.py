@@ -151,7 +151,6 @@ def prepare(
         targets.variances,
         params.augment,
         rules.seed,
-        epoch=1,
     )
     return Training(
         net,

@@ -10,20 +10,20 @@ import pytest
 from pictures import CAFFE, NOTHING
 
 from ssd.config import Augment, Mindrecord
-from ssd.data import photo_reader
 from ssd.data.augment.policies import augment
 from ssd.data.dataset import (
     EvaluationSample,
     TrainingData,
     TrainingSample,
-    encode_targets,
     evaluation_batches,
     example_pixels,
     network_input,
 )
+from ssd.data.photo_reader import Example
 from ssd.data.record_writer import write_records
 from ssd.data.records import Records, open_records
 from ssd.data.source import Annotation, Category, Photo, Source, Split
+from ssd.data.targets import TargetEncoder
 from ssd.geometry.anchors import make_anchors
 from ssd.geometry.offsets import decode
 
@@ -39,7 +39,8 @@ ALWAYS = dataclasses.replace(
     NOTHING, crop=1.0, mirror=0.5, colour=1.0, brightness=0.4, contrast=0.4, saturation=0.4
 )
 BEFORE = json.loads((Path(__file__).parents[1] / "golden" / "tutorial_samples.json").read_text())
-SAMPLE = TrainingSample(ANCHORS, SIZE, "imagenet_rgb", 0.5, VARIANCES, NOTHING, seed=1, epoch=1)
+NO_OBJECTS = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
+SAMPLE = TrainingSample(ANCHORS, SIZE, "imagenet_rgb", 0.5, VARIANCES, NOTHING, seed=1)
 
 
 def picture(image_id: int) -> np.ndarray:
@@ -103,9 +104,26 @@ def ids_of(batches: list) -> list[int]:
     return [known[pixels.tobytes()] for batch in batches for pixels in batch[0]]
 
 
-def epoch_of(records: Records, batch_size: int = 1, workers: int = 1, **changes: object) -> list:
+def sample_of(
+    sample: TrainingSample, image_id: int, image: np.ndarray, boxes: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels, target offsets and labels of one photo in the first epoch."""
+    example = Example(image_id, image, boxes, labels)
+    pixels, offsets, anchor_labels = sample.batch(lambda row: example, 1, np.arange(1))
+    return pixels[0], offsets[0], anchor_labels[0]
+
+
+def targets_of(boxes: np.ndarray, labels: np.ndarray, iou_threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Target offsets and labels of the objects of one photo."""
+    offsets, anchor_labels = TargetEncoder(ANCHORS, iou_threshold, VARIANCES)([boxes], [labels])
+    return offsets[0], anchor_labels[0]
+
+
+def epoch_of(
+    records: Records, batch_size: int = 1, workers: int = 1, epoch: int = 1, **changes: object
+) -> list:
     sample = dataclasses.replace(SAMPLE, **changes)
-    return list(TrainingData(records, sample, batch_size, workers).batches(sample.epoch))
+    return list(TrainingData(records, sample, batch_size, workers).batches(epoch))
 
 
 def test_an_input_is_normalised_rgb_planes() -> None:
@@ -128,13 +146,10 @@ def test_an_input_for_caffes_weights_is_bgr_from_0_to_255_less_the_mean() -> Non
 @pytest.mark.parametrize("wanted", ["imagenet_rgb", "caffe_bgr"])
 def test_samples_of_training_and_of_evaluation_are_of_the_input_that_is_wanted(wanted: str) -> None:
     expected = network_input(picture(EMPTY_ID), SIZE, wanted)
-    row = np.frombuffer(encoded(EMPTY_ID), "S1")
-    nothing = np.zeros((1, 4), np.float32), np.zeros(1, np.int32)
-    training = dataclasses.replace(SAMPLE, input=wanted)(np.array([EMPTY_ID]), row, *nothing)
-    size = np.array([HEIGHT]), np.array([WIDTH])
-    evaluation = EvaluationSample(SIZE, wanted)(np.array([EMPTY_ID]), *size, row)
-    np.testing.assert_array_equal(training[0], expected)
-    np.testing.assert_array_equal(evaluation[0], expected)
+    shown = picture(EMPTY_ID)
+    training, _, _ = sample_of(dataclasses.replace(SAMPLE, input=wanted), EMPTY_ID, shown, *NO_OBJECTS)
+    np.testing.assert_array_equal(training, expected)
+    np.testing.assert_array_equal(EvaluationSample(SIZE, wanted).pixels(shown), expected)
 
 
 def test_an_input_of_its_own_size_is_only_normalised() -> None:
@@ -145,7 +160,7 @@ def test_an_input_of_its_own_size_is_only_normalised() -> None:
 
 def test_targets_decode_to_the_boxes_they_were_made_of() -> None:
     boxes = np.array([[0.1, 0.05, 0.6, 0.55], [0.4, 0.6, 0.7, 0.95]], np.float32)
-    offsets, labels = encode_targets(boxes, np.array([2, 1]), ANCHORS, 0.4, VARIANCES)
+    offsets, labels = targets_of(boxes, np.array([2, 1]), 0.4)
     assert offsets.shape == ANCHORS.shape and offsets.dtype == np.float32
     assert labels.shape == (len(ANCHORS),) and labels.dtype == np.int32
     assert set(labels.tolist()) == {0, 1, 2}
@@ -156,9 +171,7 @@ def test_targets_decode_to_the_boxes_they_were_made_of() -> None:
 
 
 def test_a_photo_without_objects_is_all_background() -> None:
-    offsets, labels = encode_targets(
-        np.zeros((0, 4), np.float32), np.zeros(0, np.int32), ANCHORS, 0.5, VARIANCES
-    )
+    offsets, labels = targets_of(*NO_OBJECTS, 0.5)
     assert not offsets.any() and not labels.any()
     assert offsets.shape == (len(ANCHORS), 4) and labels.shape == (len(ANCHORS),)
 
@@ -220,11 +233,8 @@ def test_a_photo_is_changed_by_seed_epoch_and_id_whatever_the_order(train_record
     sample = dataclasses.replace(SAMPLE, policy=ALWAYS)
     expected = set()
     for image_id in TRAIN_IDS:
-        # as a row of the records: the sentinel stands for no objects
-        empty = image_id == EMPTY_ID
-        row = np.zeros((1, 4), np.float32) if empty else boxes
-        labels = np.array([0] if empty else [2, 1], np.int32)
-        made = sample(np.array([image_id]), np.frombuffer(encoded(image_id), "S1"), row, labels)
+        objects = NO_OBJECTS if image_id == EMPTY_ID else (boxes, np.array([2, 1], np.int32))
+        made = sample_of(sample, image_id, picture(image_id), *objects)
         expected.add(b"".join(part.tobytes() for part in made))
     found = {
         b"".join(part[0].tobytes() for part in batch) for batch in epoch_of(train_records, policy=ALWAYS)
@@ -232,13 +242,11 @@ def test_a_photo_is_changed_by_seed_epoch_and_id_whatever_the_order(train_record
     assert found == expected
 
 
-def test_a_sample_is_the_augmented_photo_and_the_sentinel_is_no_object() -> None:
+def test_a_sample_is_the_augmented_photo() -> None:
     sample = dataclasses.replace(SAMPLE, policy=ALWAYS)
-    row = np.zeros((1, 4), np.float32), np.zeros(1, np.int32)
-    pixels, _, labels = sample(np.array([EMPTY_ID]), np.frombuffer(encoded(EMPTY_ID), "S1"), *row)
-    nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
+    pixels, _, labels = sample_of(sample, EMPTY_ID, picture(EMPTY_ID), *NO_OBJECTS)
     rng = np.random.default_rng([1, 1, EMPTY_ID])
-    changed, _, _ = augment(picture(EMPTY_ID), *nothing, ALWAYS, SIZE, rng)
+    changed, _, _ = augment(picture(EMPTY_ID), *NO_OBJECTS, ALWAYS, SIZE, rng)
     np.testing.assert_array_equal(pixels, network_input(changed, SIZE, "imagenet_rgb"))
     assert not labels.any()
 
@@ -248,15 +256,13 @@ def test_the_drawn_interpolation_is_the_one_that_the_network_sees() -> None:
     sample = dataclasses.replace(SAMPLE, size=4, policy=dataclasses.replace(NOTHING, interpolation="random"))
     two = np.zeros((2, 2, 3), np.uint8)
     two[:, 0] = 255
-    two = np.frombuffer(cv2.imencode(".png", two)[1].tobytes() + b"\0", "S1")
-    row = np.zeros((1, 4), np.float32), np.zeros(1, np.int32)
-    seen = [sample(np.array([image_id]), two, *row)[0][0, 0] for image_id in range(60)]
+    seen = [sample_of(sample, image_id, two, *NO_OBJECTS)[0][0, 0] for image_id in range(60)]
     white, black = (255 - 123.675) / 58.395, (0 - 123.675) / 58.395
     nearest = [np.allclose(line, [white, white, black, black], atol=1e-5) for line in seen]
     assert 0 < sum(nearest) < 60
     assert len({line.tobytes() for line in seen}) >= 3
     # evaluation: a quarter and three quarters between them
-    evaluated, _, _ = EvaluationSample(4, "imagenet_rgb")(np.array([1]), np.array([2]), np.array([2]), two)
+    evaluated = EvaluationSample(4, "imagenet_rgb").pixels(two)
     levels = np.rint(evaluated[0, 0] * 58.395 + 123.675)
     assert levels.tolist() == [255, 191, 64, 0]
 
@@ -277,8 +283,8 @@ def test_the_tutorials_policy_makes_what_it_made_before_there_was_another(made: 
     sample = dataclasses.replace(SAMPLE, policy=policy)
     boxes = np.array([[0.125, 0.0625, 0.625, 0.5625], [0.25, 0.5, 0.75, 0.9375]], np.float32)
     for number, expected in enumerate(BEFORE[made]):
-        png = np.frombuffer(cv2.imencode(".png", drawn_picture(number)[..., ::-1])[1].tobytes(), "S1")
-        pixels, offsets, labels = sample(np.array([number]), png, boxes, np.array([2, 1], np.int32))
+        objects = boxes, np.array([2, 1], np.int32)
+        pixels, offsets, labels = sample_of(sample, number, drawn_picture(number), *objects)
         assert labels.sum() == expected["labels_sum"]
         assert np.abs(offsets.astype(np.float64)).sum() == pytest.approx(expected["offsets_sum"], abs=1e-3)
         if colour:  # its last bits are the processor's: less than a level of one pixel, which is 0.017
@@ -292,7 +298,7 @@ def test_targets_of_a_batch_are_those_of_its_photos(train_records: Records) -> N
     batches = epoch_of(train_records)
     boxes_px = np.array([[6, 4, 30, 36], [20, 40, 32, 56]])
     boxes = (boxes_px / (HEIGHT, WIDTH, HEIGHT, WIDTH)).astype(np.float32)
-    expected = encode_targets(boxes, np.array([2, 1]), ANCHORS, 0.5, VARIANCES)
+    expected = targets_of(boxes, np.array([2, 1]), 0.5)
     for image_id, (_, offsets, labels) in zip(ids_of(batches), batches, strict=True):
         if image_id == EMPTY_ID:
             assert not labels.any() and not offsets.any()
@@ -387,6 +393,6 @@ def test_keeping_photos_in_memory_changes_no_byte(train_records: Records, kept_b
 def test_a_photo_that_does_not_decode_is_named(
     train_records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo_reader, "decode", lambda encoded: None)
+    monkeypatch.setattr("ssd.data.decode.decode", lambda encoded: None)
     with pytest.raises(ValueError, match=r"train-\d\d\.mindrecord: row \d: expected a photo, got \d+ bytes"):
         epoch_of(train_records, batch_size=7)

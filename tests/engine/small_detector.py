@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssd.config import Anchors, Evaluate, Model
-from ssd.data.dataset import encode_targets, network_input
+from ssd.data.dataset import network_input
+from ssd.data.targets import TargetEncoder
 from ssd.engine.checkpoint import Description
 from ssd.engine.history import EpochLosses
 from ssd.engine.optimizer import make_optimizer
@@ -70,16 +71,12 @@ def batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels, target offsets and labels of the two photos: batch norm wants two values for the map of one cell."""
     left, top, width, height = BOX_XYWH_PX
     square = [top / HEIGHT, left / WIDTH, (top + height) / HEIGHT, (left + width) / WIDTH]
-    of_photo = encode_targets(
-        np.array([square], np.float32), np.array([LABEL]), ANCHORS, 0.5, DESCRIPTION.variances
-    )
-    of_empty = encode_targets(
-        np.zeros((0, 4), np.float32), np.zeros(0, np.int32), ANCHORS, 0.5, DESCRIPTION.variances
-    )
+    boxes = np.array([square], np.float32), np.zeros((0, 4), np.float32)
+    targets = TargetEncoder(ANCHORS, 0.5, DESCRIPTION.variances)
     pixels = np.stack(
         [network_input(each, 300, DESCRIPTION.model.input) for each in (photo(), empty_photo())]
     )
-    return pixels, *(np.stack(both) for both in zip(of_photo, of_empty, strict=True))
+    return pixels, *targets(boxes, (np.array([LABEL]), np.zeros(0, np.int32)))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 import dataclasses
 import importlib
 import sys
+import types
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,21 @@ def test_code_changes_it(inputs: list[Path], tmp_path: Path, monkeypatch: pytest
     changed.write_text("# other code\n")
     monkeypatch.setattr(module, "__file__", str(changed))
     assert fingerprint(PARAMS, inputs) != before
+
+
+def test_code_of_the_stage_that_is_run_changes_it(
+    inputs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = fingerprint(PARAMS, inputs)
+    stage = types.ModuleType("__main__")
+    stage.__file__ = str(tmp_path / "train.py")
+    stage.__spec__ = ModuleSpec("stages.train", None)
+    monkeypatch.setitem(sys.modules, "__main__", stage)
+    made = []
+    for code in ("# one stage\n", "# another\n"):
+        (tmp_path / "train.py").write_text(code)
+        made.append(fingerprint(PARAMS, inputs))
+    assert len({before, *made}) == 3
 
 
 def test_another_version_changes_it(inputs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

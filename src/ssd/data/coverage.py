@@ -80,11 +80,11 @@ def told(metrics: dict[str, Any]) -> str:
     """What was measured and what is suggested, in one line, of the content of metrics/anchors.json."""
     if metrics["suggested"] is None:
         return f"{metrics['anchors']} anchors, and no training objects to hold them against"
-    return (
-        f"the anchors cover {metrics['coverage']['all']:.2%} of {metrics['objects']['all']} training objects; "
-        f"with anchors.sizes {metrics['suggested']['sizes']} it would be "
-        f"{metrics['suggested']['coverage']['all']:.2%}"
-    )
+    covered, suggested = metrics["coverage"]["all"], metrics["suggested"]
+    now = f"the anchors cover {covered:.2%} of {metrics['objects']['all']} training objects"
+    if suggested["coverage"]["all"] <= covered:
+        return f"{now}; no other anchors.sizes were found that cover more"
+    return f"{now}; with anchors.sizes {suggested['sizes']} it would be {suggested['coverage']['all']:.2%}"
 
 
 def _objects(truth: dict[str, Any]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:

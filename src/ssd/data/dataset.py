@@ -5,7 +5,7 @@ workers changes nothing. The records must have been verified (`records.open_reco
 MindSpore, whose pipeline copies every batch several times on its way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -16,9 +16,8 @@ from ssd.config import Augment, Input
 from ssd.data.ahead import made_ahead
 from ssd.data.augment.policies import augment
 from ssd.data.augment.resize import resize
-from ssd.data.decode import decode_checked
-from ssd.data.photo_reader import KEPT_BYTES, PhotoReader
-from ssd.data.records import Records, without_sentinel
+from ssd.data.photo_reader import KEPT_BYTES, Example, PhotoReader
+from ssd.data.records import Records
 from ssd.data.targets import TargetEncoder
 
 # ImageNet's mean and deviation in RGB, times 255 (the tutorial's).
@@ -63,28 +62,16 @@ def normalise(image: np.ndarray, wanted: Input, pixels: np.ndarray) -> None:
         cv2.LUT(channels[channel], levels, dst=plane)
 
 
-def encode_targets(
-    boxes: np.ndarray,
-    labels: np.ndarray,
-    anchors: np.ndarray,
-    iou_threshold: float,
-    variances: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray]:
-    """What the network should say of each anchor of one image: offsets [A, 4] and labels [A], see `TargetEncoder`."""
-    offsets, anchor_labels = TargetEncoder(anchors, iou_threshold, variances)([boxes], [labels])
-    return offsets[0], anchor_labels[0]
-
-
 @dataclass(frozen=True)
 class TrainingSample:
-    """Makes one training sample of one record.
+    """Makes training samples of photos.
 
     Attributes:
         anchors: [A, 4] yxyx.
         size, input: as in `network_input`.
         iou_threshold, variances: as in `TargetEncoder`.
         policy: chances and ranges of the augmentation.
-        seed, epoch: with the image's id, all that chance depends on; `batch` is told its epoch.
+        seed: with the epoch and the image's id, all that chance depends on.
     """
 
     anchors: np.ndarray
@@ -94,25 +81,11 @@ class TrainingSample:
     variances: tuple[float, float]
     policy: Augment
     seed: int
-    epoch: int
 
-    def __call__(
-        self, image_id: np.ndarray, encoded: np.ndarray, boxes: np.ndarray, labels: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pixels [3, size, size], target offsets [A, 4] and labels [A]."""
-        boxes, labels = without_sentinel(boxes, labels)
-        image, boxes, labels = self.changed(
-            self.epoch, int(image_id[0]), decode_checked(encoded.tobytes()), boxes, labels
-        )
-        offsets, anchor_labels = self.targets([boxes], [labels])
-        return network_input(image, self.size, self.input), offsets[0], anchor_labels[0]
-
-    def changed(
-        self, epoch: int, image_id: int, image: np.ndarray, boxes: np.ndarray, labels: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def changed(self, epoch: int, example: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The photo augmented, [size, size, 3] uint8, and its objects, [G', 4] and [G']."""
-        rng = np.random.default_rng([self.seed, epoch, image_id])
-        return augment(image, boxes, labels, self.policy, self.size, rng)
+        rng = np.random.default_rng([self.seed, epoch, example.image_id])
+        return augment(example.image, example.boxes, example.labels, self.policy, self.size, rng)
 
     @cached_property
     def targets(self) -> TargetEncoder:
@@ -120,13 +93,13 @@ class TrainingSample:
         return TargetEncoder(self.anchors, self.iou_threshold, self.variances)
 
     def batch(
-        self, read: PhotoReader, epoch: int, rows: np.ndarray
+        self, read: Callable[[int], Example], epoch: int, rows: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels [B, 3, size, size], target offsets [B, A, 4] and labels [B, A] of rows [B] in an epoch."""
         pixels = np.empty((len(rows), 3, self.size, self.size), np.float32)
         boxes, labels = [], []
         for into, row in zip(pixels, rows.tolist(), strict=True):
-            image, of_image, labels_of_image = self.changed(epoch, *read(row))
+            image, of_image, labels_of_image = self.changed(epoch, read(row))
             normalise(image, self.input, into)
             boxes.append(of_image)
             labels.append(labels_of_image)
@@ -135,7 +108,7 @@ class TrainingSample:
 
 @dataclass(frozen=True)
 class EvaluationSample:
-    """Makes one evaluation sample of one record.
+    """Makes evaluation samples of photos.
 
     Attributes:
         size, input: as in `network_input`.
@@ -144,22 +117,20 @@ class EvaluationSample:
     size: int
     input: Input
 
-    def __call__(
-        self, image_id: np.ndarray, height: np.ndarray, width: np.ndarray, encoded: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pixels [3, size, size], image id [1] and the photo's size [2] height, width in pixels."""
-        photo_px = np.array([height[0], width[0]], np.int32)
-        pixels = network_input(decode_checked(encoded.tobytes()), self.size, self.input)
-        return pixels, image_id.astype(np.int64), photo_px
+    def pixels(self, image: np.ndarray) -> np.ndarray:
+        """[3, size, size] float32 of a photo [H, W, 3] uint8 RGB."""
+        return network_input(image, self.size, self.input)
 
-    def batch(self, read: PhotoReader, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What a call gives, of rows [B] of the records: each part stacked."""
-        samples = []
-        for row in rows.tolist():
-            fields, _ = read.fields(row, {"image_id", "height", "width", "image"})
-            encoded = np.frombuffer(fields["image"], np.uint8)
-            samples.append(self(fields["image_id"], fields["height"], fields["width"], encoded))
-        return tuple(map(np.stack, zip(*samples, strict=True)))
+    def batch(
+        self, read: Callable[[int], Example], rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels [B, 3, size, size], image ids [B, 1] and photos' sizes [B, 2] height, width in pixels, of rows [B]."""
+        examples = [read(row) for row in rows.tolist()]
+        return (
+            np.stack([self.pixels(each.image) for each in examples]),
+            np.array([[each.image_id] for each in examples], np.int64),
+            np.array([each.image.shape[:2] for each in examples], np.int32),
+        )
 
 
 @dataclass(frozen=True)
@@ -168,7 +139,7 @@ class TrainingData:
 
     Attributes:
         records: as `open_records` verified them.
-        sample: makes one sample of the first epoch; its seed gives the order too.
+        sample: makes the samples; its seed gives the order too.
         batch_size: samples a batch.
         workers: threads that make samples; at most the number of processors.
         share: which rows of every batch are made; without it, all.
@@ -223,4 +194,4 @@ def evaluation_batches(
     """
     starts = range(0, len(records), batch_size)
     rows = [np.arange(start, min(start + batch_size, len(records))) for start in starts]
-    return made_ahead(partial(sample.batch, PhotoReader(records)), rows, 1)
+    return made_ahead(partial(sample.batch, PhotoReader(records, kept_bytes=0)), rows, 1)

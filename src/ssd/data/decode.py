@@ -24,13 +24,17 @@ def decode(encoded: bytes, *, upright: bool = False) -> np.ndarray | None:
     return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
-def decode_checked(encoded: bytes) -> np.ndarray:
+def decode_checked(encoded: bytes, address: str) -> np.ndarray:
     """As `decode`, of a photo of records, which were checked.
+
+    Args:
+        encoded: the file's bytes.
+        address: where they are from, for the message.
 
     Raises:
         ValueError: it is damaged all the same.
     """
     picture = decode(encoded)
     if picture is None:
-        raise ValueError(f"expected a picture, got {len(encoded)} bytes that are none")
+        raise ValueError(f"{address}: expected a photo, got {len(encoded)} bytes that are none")
     return picture

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssd.data.decode import decode
+from ssd.data.decode import decode_checked
 from ssd.data.records import Records, without_sentinel
 from ssd.data.shards import Shard, open_shard, read_row
 
@@ -20,7 +20,7 @@ KEPT_BYTES = 512 << 20
 
 
 class Example(NamedTuple):
-    """A photo as training takes it: [H, W, 3] uint8 RGB, not to be changed; boxes [G, 4] yxyx; labels [G]."""
+    """A photo as it is read: [H, W, 3] uint8 RGB, not to be changed; boxes [G, 4] yxyx; labels [G]."""
 
     image_id: int
     image: np.ndarray
@@ -52,10 +52,9 @@ class PhotoReader:
         kept = self.kept.get(row)
         if kept is not None:
             return kept
-        fields, address = self.fields(row, {"image", "boxes", "labels"})
-        image = decode(fields["image"])
-        if image is None:
-            raise ValueError(f"{address}: expected a photo, got {len(fields['image'])} bytes that are none")
+        path, place = self.records.place(row)
+        fields = read_row(self._shard(path), place, {"image", "boxes", "labels"})
+        image = decode_checked(fields["image"], f"{path}: row {place}")
         image.flags.writeable = False
         example = Example(
             self.records.image_ids[row], image, *without_sentinel(fields["boxes"], fields["labels"])
@@ -66,10 +65,8 @@ class PhotoReader:
                 self.kept[row] = example
         return example
 
-    def fields(self, row: int, names: set[str]) -> tuple[dict, str]:
-        """Fields of a row as they are stored, and its address."""
-        path, place = self.records.place(row)
+    def _shard(self, path: Path) -> Shard:
         with self.lock:
             if path not in self.shards:
                 self.shards[path] = open_shard(path)
-        return read_row(self.shards[path], place, names), f"{path}: row {place}"
+        return self.shards[path]

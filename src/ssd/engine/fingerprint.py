@@ -55,6 +55,10 @@ def made_by(processes: int) -> str:
 
 
 def _own_modules() -> list[tuple[str, Path]]:
-    """Names and files of the imported modules of this project."""
-    own = [(name, module) for name, module in sys.modules.items() if name.split(".")[0] in ("ssd", "stages")]
-    return [(name, Path(file)) for name, module in own if (file := getattr(module, "__file__", None))]
+    """Names and files of the imported modules of this project, the one that is run (`__main__`) among them."""
+    own = []
+    for module in sys.modules.values():
+        spec, file = getattr(module, "__spec__", None), getattr(module, "__file__", None)
+        if spec and file and spec.name.split(".")[0] in ("ssd", "stages"):
+            own.append((spec.name, Path(file)))
+    return own

@@ -9,7 +9,6 @@ import numpy as np
 from ssd.config import Evaluate
 from ssd.data.augment.resize import resize
 from ssd.data.dataset import EvaluationSample, network_input
-from ssd.data.decode import decode_checked
 from ssd.engine.checkpoint import Checkpoint, load_network
 from ssd.engine.detection import make_predict, select, to_results
 from ssd.engine.evaluation import evaluate
@@ -27,14 +26,11 @@ Batches = Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 class StretchedSample(EvaluationSample):
-    """Makes one sample of one record as an exported graph takes it: stretched, and nothing more."""
+    """Makes samples of photos as an exported graph takes them: stretched, and nothing more."""
 
-    def __call__(
-        self, image_id: np.ndarray, height: np.ndarray, width: np.ndarray, encoded: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Image [size, size, 3] uint8 RGB, image id [1] and the photo's size [2] height, width in pixels."""
-        photo_px = np.array([height[0], width[0]], np.int32)
-        return resize(decode_checked(encoded.tobytes()), self.size), image_id.astype(np.int64), photo_px
+    def pixels(self, image: np.ndarray) -> np.ndarray:
+        """[size, size, 3] uint8 RGB of a photo [H, W, 3]."""
+        return resize(image, self.size)
 
 
 def noise_batches(side: int, count: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -18,7 +18,7 @@ from ssd.engine.detection import Scorer
 from ssd.export.formats import Format
 from ssd.geometry.boxes import to_cyxhw
 from ssd.geometry.offsets import MAX_LOG_SIZE_RATIO
-from ssd.model.convolution import Conv3x3, convolve_plainly
+from ssd.model.convolution import convolve_plainly
 
 
 class Normalise(nn.Cell):
@@ -99,9 +99,6 @@ class Exported(nn.Cell):
         self.normalise = Normalise(told.model.input)
         net = load_network(checkpoint)
         convolve_plainly(net)
-        for _, cell in net.cells_and_names():
-            if isinstance(cell, Conv3x3):  # the exporter to ONNX wants both sides of a kernel
-                cell.plain.add_prim_attr("kernel_size", (3, 3))
         self.scorer = Scorer(net, told.scores)
         self.decode = Decode(checkpoint.anchors, told.variances, clip)
 

@@ -76,24 +76,21 @@ class Conv3x3(nn.Cell):
         self.bias = (
             Parameter(ms.Tensor(np.zeros(out_channels, np.float32)), name="bias") if has_bias else None
         )
-        self.plain = ops.Conv2D(out_channels, 3, pad_mode="pad", pad=1)
-        self.direct = Direct(in_channels, out_channels)
-        self.winograd = Winograd()
+        self.plain = ops.Conv2D(out_channels, (3, 3), pad_mode="pad", pad=1)  # ONNX wants both sides
         fewest, most = sorted((in_channels, out_channels))
         self.wide = fewest >= FEWEST_CHANNELS[0] and most >= FEWEST_CHANNELS[1]
         self.plainly = in_channels == 3  # an image needs no gradient
+        self.quick = Winograd() if self.wide else Direct(in_channels, out_channels)
         self.kernels: Parameter | None = None
 
     def construct(self, x: Tensor) -> Tensor:
         """The convolution."""
         if self.plainly or x.shape[2] < SMALLEST_MAP:
             y = self.plain(x, self.weight)
-        elif not self.wide:
-            y = self.direct(x, self.weight)
-        elif self.kernels is not None:
-            y = self.winograd.convolve(x, self.kernels)
+        elif self.kernels is None:
+            y = self.quick(x, self.weight)
         else:
-            y = self.winograd(x, self.weight)
+            y = self.quick.convolve(x, self.kernels)
         return y if self.bias is None else ops.bias_add(y, self.bias)
 
 
