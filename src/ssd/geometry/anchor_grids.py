@@ -159,11 +159,11 @@ def overlapping(
     anchor = grids.members.take(place_in_grid)
     box = box.take(pair)
 
-    a, b = boxes.take(box, axis=0), grids.corners.take(anchor, axis=0)
-    sides = np.minimum(a[:, 2:], b[:, 2:])
-    sides -= np.maximum(a[:, :2], b[:, :2])
-    np.maximum(sides, 0, out=sides)
-    ious = sides[:, 0] * sides[:, 1]
+    a, b = boxes.take(box, axis=0).T, grids.corners.take(anchor, axis=0).T
+    height, width = (np.minimum(a[to], b[to]) - np.maximum(a[by], b[by]) for by, to in ((0, 2), (1, 3)))
+    np.maximum(height, 0, out=height)
+    np.maximum(width, 0, out=width)
+    ious = height * width
     union = area(boxes).take(box) + grids.areas.take(anchor)
     union -= ious
     ious /= union

