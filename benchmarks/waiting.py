@@ -2,8 +2,8 @@
 
 Run: python benchmarks/waiting.py [--photos FOLDER]. The training of params.yaml, as it is but on these photos and some
 epochs short; what hands over the batches is wrapped in a clock on the wall. The first epoch, in which the step is
-compiled and photos are decoded for the first time, is told apart. Steps as fast as those of a quarter of VGG16's width
-are the hardest case: with a wider network there is more time to make a batch in.
+compiled and photos are decoded for the first time, is told apart. Steps as fast as those of a network as narrow as
+the sample's are the hardest case: with a wider network there is more time to make a batch in.
 """
 
 import tempfile
