@@ -162,6 +162,7 @@ def test_a_label_that_no_object_has_is_never_found(model: Path) -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_the_rules_are_those_of_the_recipe(path: Path) -> None:
+    """But for the sample's NMS: its 0.55 was chosen for drawn shapes, and a checkpoint does not say what it is of."""
     params = load_params(path, Params)
     described = dataclasses.replace(
         DESCRIPTION,
@@ -170,4 +171,5 @@ def test_the_rules_are_those_of_the_recipe(path: Path) -> None:
         scores="sigmoid" if params.loss.kind == "focal" else "softmax",
     )
     rules = rules_for(described, params.evaluate.min_score, None, params.evaluate.detections_per_image, 8)
-    assert rules == params.evaluate
+    chosen = 0.45 if path.stem == "sample" else params.evaluate.nms_iou
+    assert rules == dataclasses.replace(params.evaluate, nms_iou=chosen)

@@ -65,12 +65,12 @@ def test_code_of_the_stage_that_is_run_changes_it(
 ) -> None:
     before = fingerprint(PARAMS, inputs)
     stage = types.ModuleType("__main__")
-    stage.__file__ = str(tmp_path / "train.py")
-    stage.__spec__ = ModuleSpec("stages.train", None)
+    stage.__file__ = str(tmp_path / "another.py")
+    stage.__spec__ = ModuleSpec("stages.another", None)
     monkeypatch.setitem(sys.modules, "__main__", stage)
     made = []
     for code in ("# one stage\n", "# another\n"):
-        (tmp_path / "train.py").write_text(code)
+        (tmp_path / "another.py").write_text(code)
         made.append(fingerprint(PARAMS, inputs))
     assert len({before, *made}) == 3
 

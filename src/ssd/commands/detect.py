@@ -39,7 +39,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--nms-iou",
         type=float,
         metavar="IOU",
-        help="of two boxes of a class that overlap more, the better stays (default: as the network's recipe: 0.6 "
+        help="of two boxes of a class that overlap more, the better stays (default: as the published recipes: 0.6 "
         "if its scores are sigmoids, else 0.45)",
     )
     detect.add_argument(
