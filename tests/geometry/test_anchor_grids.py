@@ -36,7 +36,7 @@ def test_the_anchors_of_ssd300_are_thirty_grids_that_hold_each_once(anchors: np.
     assert grids is not None
     assert ((grids.last[0] + 1) * (grids.last[1] + 1)).sum() == len(anchors)
     assert sorted(grids.members.tolist()) == list(range(len(anchors)))
-    assert grids.shape.shape == (2, 1, 30) or anchors is CLIPPED
+    assert grids.shape.shape == (2, 30, 1) or anchors is CLIPPED
 
 
 def test_boxes_anywhere_form_no_grids_and_are_matched_all_the_same() -> None:

@@ -22,10 +22,10 @@ class AnchorGrids(NamedTuple):
     """K grids that hold A anchors in all; y before x. What is floating is float32.
 
     Attributes:
-        shape: [2, 1, K] height and width of the anchors of each.
-        first: [2, 1, K] centre of the anchor of the first row and column, in steps.
-        step: [2, 1, K] from a centre to the next.
-        last: [2, 1, K] number of the last row and column, from 0.
+        step: [2, K, 1] from a centre to the next.
+        shape: [2, K, 1] height and width of the anchors of each, in steps.
+        first: [2, K, 1] centre of the anchor of the first row and column, in steps.
+        last: [2, K, 1] number of the last row and column, from 0.
         width: [K] columns.
         start: [K] where the anchors of each begin in `members`.
         members: [A] indices of anchors, rows outer.
@@ -34,9 +34,9 @@ class AnchorGrids(NamedTuple):
         smallest: side of the smallest box for which rounding is no matter.
     """
 
+    step: np.ndarray
     shape: np.ndarray
     first: np.ndarray
-    step: np.ndarray
     last: np.ndarray
     width: np.ndarray
     start: np.ndarray
@@ -69,16 +69,16 @@ def find_grids(anchors: np.ndarray) -> AnchorGrids | None:
         ideal = first[:, None, None] + step[:, None, None] * np.indices(cells)
         if np.abs(table - ideal).max() > rounding or (step <= 10 * rounding).any():
             return None
-        grids.append([size[:, of_group[0]], first / step, step, np.array(cells) - 1])
+        grids.append([step, size[:, of_group[0]] / step, first / step, np.array(cells) - 1])
         members.append(of_group)
-    shape, first, step, last = np.array(grids, np.float64).transpose(1, 2, 0)[:, :, None].astype(np.float32)
+    step, shape, first, last = np.array(grids, np.float64).transpose(1, 2, 0)[..., None].astype(np.float32)
     start = np.cumsum([0] + [len(each) for each in members[:-1]])
     return AnchorGrids(
+        step=step,
         shape=shape,
         first=first,
-        step=step,
         last=last,
-        width=last[1, 0].astype(np.int64) + 1,
+        width=last[1, :, 0].astype(np.int64) + 1,
         start=start,
         members=np.concatenate(members),
         corners=anchors,
@@ -109,42 +109,45 @@ def overlapping(
         [G] that IoU, at most `threshold`; and [P] each: indices of boxes, ascending, every one there; indices of
         anchors; IoUs, the very numbers of `boxes.iou`. None if a box is tiny, or far from the anchors.
     """
-    shape, first, step, last = grids[:4]
-    low, high = boxes.astype(np.float32).T.reshape(2, 2, -1, 1)
+    step, shape, first, last = grids[:4]
+    low, high = np.ascontiguousarray(boxes.T, np.float32).reshape(2, 2, 1, -1)
     size = high - low
-    place = (low + high) / (2 * step) - first  # [2, G, K], as all that follow, in steps
+    if size.min() < grids.smallest:
+        return None
+    place = (low + high) / (2 * step)  # [2, K, G], in steps, as all that follow
+    place -= first
+    size = size / step
     away = np.rint(place)
     np.maximum(away, 0, out=away)
     np.minimum(away, last, out=away)
     away -= place
     np.abs(away, out=away)
-    away *= step
     most = np.minimum(size, shape)
     half = (size + shape) / 2
-    reach = np.minimum(half - away, most)
+    reach = half - away
+    np.minimum(reach, most, out=reach)
     np.maximum(reach, 0, out=reach)
     shared = reach[0] * reach[1]
     areas = size[0] * size[1] + shape[0] * shape[1]
-    at_least = np.minimum((shared / (areas - shared)).max(axis=1), threshold)
-    if size.min() < grids.smallest or at_least.min() <= 0:
+    at_least = np.minimum((shared / (areas - shared)).max(axis=0), threshold)
+    if at_least.min() <= 0:
         return None
     at_least *= 1 - _SLACK
-    needed = (at_least / (1 + at_least))[:, None] * areas  # of an area that is shared
-    (chosen,) = np.nonzero((shared >= needed).ravel())
+    needed = areas * (at_least / (1 + at_least))  # of an area that is shared
 
-    half -= needed / most[::-1]
-    half /= step
+    (chosen,) = np.nonzero((shared >= needed).T.ravel())
+    box, grid = np.divmod(chosen, len(grids.width))
+    chosen = grid * len(boxes) + box
+    place, half, most = (each.reshape(2, -1).take(chosen, axis=1) for each in (place, half, most))
+    half -= needed.take(chosen) / most[::-1]
     half += _SLACK
     begin = np.ceil(place - half)
     np.maximum(begin, 0, out=begin)
     end = np.floor(place + half)
-    np.minimum(end, last, out=end)
+    np.minimum(end, last[..., 0].take(grid, axis=1), out=end)
     end -= begin
     end += 1
-    (row, column), (rows, columns) = (
-        each.reshape(2, -1).take(chosen, axis=1).astype(np.int64) for each in (begin, end)
-    )
-    box, grid = np.divmod(chosen, len(grids.width))
+    (row, column), (rows, columns) = begin.astype(np.int64), end.astype(np.int64)
     width = grids.width.take(grid)
     counts = rows * columns
     ends = counts.cumsum()

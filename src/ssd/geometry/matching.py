@@ -61,13 +61,12 @@ class Matcher:
         flat[anchors.take(above)] = gts.take(above)
         begins = gts.searchsorted(np.arange(len(gt_boxes)))
         best = np.maximum.reduceat(ious, begins)
-        (first,) = np.nonzero(ious == best.take(gts))
-        own: dict[int, int] = {}
-        for gt, anchor in zip(gts.take(first).tolist(), anchors.take(first).tolist(), strict=True):
-            own[gt] = min(anchor, own.get(gt, anchor))
-        if len(set(own.values())) < len(own):
-            own = self._settled(gt_boxes, own, best, begins, (at_least, anchors, ious))
-        flat[list(own.values())] = list(own)
+        nearest = np.where(ious == best.take(gts), anchors, flat.size)
+        own = np.minimum.reduceat(nearest, begins)
+        flat[own] = np.arange(len(own))
+        if len(set(own.tolist())) < len(own):
+            owner = self._settled(gt_boxes, own, best, begins, (at_least, anchors, ious))
+            flat[list(owner)] = list(owner.values())
         return matched
 
     def _one_by_one(self, gt_boxes: np.ndarray, counts: Sequence[int]) -> np.ndarray:
@@ -88,18 +87,18 @@ class Matcher:
     def _settled(
         self,
         gt_boxes: np.ndarray,
-        own: dict[int, int],
+        own: np.ndarray,
         best: np.ndarray,
         begins: np.ndarray,
         overlaps: tuple[np.ndarray, np.ndarray, np.ndarray],
     ) -> dict[int, int]:
-        """An anchor for each ground truth where some share their best one: {ground truth: anchor}.
+        """An anchor for each ground truth of the images where some share their best one: {anchor: ground truth}.
 
         Anchors are numbered through all images.
 
         Args:
             gt_boxes: [N, 4] yxyx.
-            own: the best anchor of each.
+            own: [N] the best anchor of each.
             best: [N] the IoU with it.
             begins: [N] where the overlaps of each begin.
             overlaps: from which IoU on they are known [N]; anchors and IoUs [P].
@@ -122,7 +121,12 @@ class Matcher:
             anchor = int(row.argmax())
             return float(-row[anchor]), anchor + before, gt
 
-        queue = [(cost, own[gt], gt) for gt, cost in enumerate((-best).tolist())]
+        image, ascending = own // len(self.anchors), np.sort(own)
+        shared = ascending[1:][ascending[1:] == ascending[:-1]]
+        (contending,) = np.nonzero(np.isin(image, shared // len(self.anchors)))
+        queue = list(
+            zip((-best[contending]).tolist(), own[contending].tolist(), contending.tolist(), strict=True)
+        )
         heapq.heapify(queue)
         while queue and queue[0][0] < 0:
             _, anchor, gt = heapq.heappop(queue)
@@ -130,7 +134,7 @@ class Matcher:
                 heapq.heappush(queue, best_free(gt, anchor))
             else:
                 owner[anchor] = gt
-        return {gt: anchor for anchor, gt in owner.items()}
+        return owner
 
 
 def match(gt_boxes: np.ndarray, anchors: np.ndarray, threshold: float) -> np.ndarray:

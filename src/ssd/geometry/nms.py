@@ -17,6 +17,9 @@ _BETTER = np.triu(np.ones((_BLOCK, _BLOCK), bool), 1)
 _AHEAD = 4096
 """Boxes of which those that a block suppresses are taken out at once, before their own block comes."""
 
+_PAIRS = 1 << 16
+"""Of boxes, of which the IoUs are in memory at once: more take longer, each, to and from memory."""
+
 _MANY = 8
 """One in so many scores above the least: then it is quicker to turn all of them round than to sort these."""
 
@@ -127,10 +130,17 @@ def _survivors(boxes: np.ndarray, groups: np.ndarray, iou_threshold: float, limi
     numbers = (
         groups.astype(np.uint16) if len(groups) and groups.max() < 1 << 16 else groups
     )  # quicker to compare
-    found = np.ascontiguousarray(boxes.T), area(boxes), numbers
+    areas = np.maximum(
+        area(boxes), np.finfo(boxes.dtype).tiny
+    )  # two boxes without area overlap by 0, not 0 / 0
+    found = np.ascontiguousarray(boxes.T), areas, numbers
 
     def without_suppressed(by: np.ndarray, places: np.ndarray) -> np.ndarray:
-        return places[~_suppresses(*found, by, places, iou_threshold).any(axis=0)]
+        at_once = max(1, _PAIRS // max(1, len(places)))
+        for start in range(0, len(by), at_once):
+            suppressed = _suppresses(*found, by[start : start + at_once], places, iou_threshold).any(axis=0)
+            places = places[~suppressed]
+        return places
 
     for start in range(0, len(boxes), _AHEAD):
         waiting = without_suppressed(kept, np.arange(start, min(start + _AHEAD, len(boxes))))
@@ -158,21 +168,19 @@ def _suppresses(
 
     Args:
         corners: [4, N] ymin, xmin, ymax, xmax.
-        areas, groups: [N], of the same boxes.
+        areas, groups: [N], of the same boxes; an area is above 0.
         rows, columns: [R], [C] indices of them.
-        iou_threshold: above it.
+        iou_threshold: above it; not below 0.
     """
     a, b = corners.take(rows, axis=1)[:, :, None], corners.take(columns, axis=1)
-    shared = np.minimum(a[2], b[2])
-    shared -= np.maximum(a[0], b[0])
+    shared, low = np.minimum(a[2], b[2]), np.maximum(a[0], b[0])
+    shared -= low
     np.maximum(shared, 0, out=shared)
     width = np.minimum(a[3], b[3])
-    width -= np.maximum(a[1], b[1])
-    np.maximum(width, 0, out=width)
-    shared *= width
+    width -= np.maximum(a[1], b[1], out=low)
+    shared *= width  # 0 or below where the boxes lie apart
     union = np.add(areas.take(rows)[:, None], areas.take(columns), out=width)
     union -= shared
-    np.maximum(union, np.finfo(union.dtype).tiny, out=union)
     shared /= union
     overlapping = shared > iou_threshold
     overlapping &= groups.take(rows)[:, None] == groups.take(columns)

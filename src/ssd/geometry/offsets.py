@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ssd.geometry.boxes import to_cyxhw, to_yxyx
+from ssd.geometry.boxes import centres_and_sizes, to_yxyx
 
 MIN_SIZE_RATIO = 1e-6
 """A box smaller than this part of its anchor is encoded as if it were this large (MindSpore's tutorial)."""
@@ -28,8 +28,8 @@ def encode(boxes: np.ndarray, anchors: np.ndarray, variances: tuple[float, float
     Returns:
         [N, 4] cy, cx, h, w; finite; float32 for float32.
     """
-    y, x, height, width = to_cyxhw(boxes).T
-    anchor_y, anchor_x, anchor_height, anchor_width = to_cyxhw(anchors).T
+    y, x, height, width = centres_and_sizes(boxes)
+    anchor_y, anchor_x, anchor_height, anchor_width = centres_and_sizes(anchors)
     of_centre, of_size = variances
     return np.stack(
         [
@@ -54,7 +54,7 @@ def decode(offsets: np.ndarray, anchors: np.ndarray, variances: tuple[float, flo
         yxyx, of the offsets' shape; not clipped; float32 for float32.
     """
     y, x, height, width = np.moveaxis(offsets, -1, 0)
-    anchor_y, anchor_x, anchor_height, anchor_width = to_cyxhw(anchors).T
+    anchor_y, anchor_x, anchor_height, anchor_width = centres_and_sizes(anchors)
     of_centre, of_size = variances
     boxes_cyxhw = [
         anchor_y + y * of_centre * anchor_height,
