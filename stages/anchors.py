@@ -40,10 +40,9 @@ def main() -> None:
     classes = load_classes(Path("data/records"))
     truth = load_ground_truth(Path("data/records"), "train")
     threshold = params.targets.iou_threshold
-    metrics = {
-        **measure_coverage(anchors, threshold, classes, truth),
-        "suggested": suggest(recipe, params.model.input_size, threshold, truth),
-    }
+    measured = measure_coverage(anchors, threshold, classes, truth)
+    suggested = suggest(recipe, params.model.input_size, threshold, truth, measured["coverage"]["all"])
+    metrics = {**measured, "suggested": suggested}
     encoded = io.BytesIO()
     np.save(encoded, anchors)
     write_bytes(Path("data/anchors.npy"), encoded.getvalue())

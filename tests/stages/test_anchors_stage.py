@@ -132,6 +132,16 @@ def test_sizes_that_would_cover_more_are_suggested_and_adopting_them_gives_what_
     assert metrics(project)["coverage"] == suggested["coverage"]
 
 
+def test_where_all_is_covered_nothing_is_suggested(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_records(project, [annotation(1, 9, 7, [0, 0, 300, 600])])
+    main()
+    assert metrics(project)["coverage"]["all"] == 1
+    assert metrics(project)["suggested"] is None
+    assert capsys.readouterr().out == (
+        "the anchors cover 100.00% of 1 training objects; no other anchors.sizes were found that cover more\n"
+    )
+
+
 def test_without_objects_nothing_is_suggested(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main()
     assert metrics(project)["suggested"] is None

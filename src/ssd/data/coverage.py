@@ -49,18 +49,20 @@ def measure_coverage(
 
 
 def suggest(
-    recipe: Anchors, input_size: int, threshold: float, truth: dict[str, Any]
+    recipe: Anchors, input_size: int, threshold: float, truth: dict[str, Any], covered_now: float | None
 ) -> dict[str, Any] | None:
-    """Sizes that suit the objects of a split, and how anchors of these sizes would cover them.
+    """Sizes that would cover more objects of a split, and how anchors of these sizes would cover them.
 
     Args:
         recipe: the anchors there are; all but their sizes stays.
         input_size: side of the network's input in pixels.
         threshold: IoU from which on an anchor is positive.
         truth: COCO-format ground truth.
+        covered_now: the share of all objects that the recipe's sizes cover.
 
     Returns:
-        sizes (as many as the recipe's) and coverage, as in `measure_coverage`; None where there are no objects.
+        sizes (as many as the recipe's) and coverage, as in `measure_coverage`; None where none were found that
+        cover more.
     """
     objects, gt_boxes = _objects(truth)
     if not objects:
@@ -70,19 +72,17 @@ def suggest(
     )
     anchors = make_anchors(input_size, recipe.steps, sizes, recipe.ratios, recipe.large_square, recipe.clip)
     covered, _ = coverage(progress("match suggestion", gt_boxes), anchors, threshold)
-    return {
-        "sizes": list(sizes),
-        "coverage": {name: share(covered[members]) for name, members in _groups(objects).items()},
-    }
+    found = {name: share(covered[members]) for name, members in _groups(objects).items()}
+    return {"sizes": list(sizes), "coverage": found} if (found["all"] or 0) > (covered_now or 0) else None
 
 
 def told(metrics: dict[str, Any]) -> str:
     """What was measured and what is suggested, in one line, of the content of metrics/anchors.json."""
-    if metrics["suggested"] is None:
+    objects, suggested = metrics["objects"]["all"], metrics["suggested"]
+    if not objects:
         return f"{metrics['anchors']} anchors, and no training objects to hold them against"
-    covered, suggested = metrics["coverage"]["all"], metrics["suggested"]
-    now = f"the anchors cover {covered:.2%} of {metrics['objects']['all']} training objects"
-    if suggested["coverage"]["all"] <= covered:
+    now = f"the anchors cover {metrics['coverage']['all']:.2%} of {objects} training objects"
+    if suggested is None:
         return f"{now}; no other anchors.sizes were found that cover more"
     return f"{now}; with anchors.sizes {suggested['sizes']} it would be {suggested['coverage']['all']:.2%}"
 
