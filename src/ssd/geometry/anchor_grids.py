@@ -117,7 +117,7 @@ def overlapping(
     place = (low + high) / (2 * step)  # [2, K, G], in steps, as all that follow
     place -= first
     size = size / step
-    away = np.rint(place)
+    away = np.rint(place)  # of the nearest anchor's centre, and then from it
     np.maximum(away, 0, out=away)
     np.minimum(away, last, out=away)
     away -= place
@@ -147,27 +147,43 @@ def overlapping(
     np.minimum(end, last[..., 0].take(grid, axis=1), out=end)
     end -= begin
     end += 1
-    (row, column), (rows, columns) = begin.astype(np.int64), end.astype(np.int64)
-    width = grids.width.take(grid)
-    counts = rows * columns
-    ends = counts.cumsum()
-    pair = np.arange(len(counts)).repeat(counts)
-    number = np.arange(len(pair))
-    number -= (ends - counts).take(pair)
-    origin = grids.start.take(grid) + row * width + column
-    place_in_grid = number // columns.take(pair)
-    place_in_grid *= (width - columns).take(pair)
-    place_in_grid += number
-    place_in_grid += origin.take(pair)
-    anchor = grids.members.take(place_in_grid)
-    box = box.take(pair)
+    counts, anchor = _windows(grids, grid, begin.astype(np.int64), end.astype(np.int64))
+    box = box.repeat(counts)
+    return at_least, box, anchor, _ious(grids, boxes, box, anchor)
 
+
+def _windows(
+    grids: AnchorGrids, grid: np.ndarray, begin: np.ndarray, lengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many anchors lie in each of W windows, [W], and which, [P], window after window.
+
+    Args:
+        grids: of the anchors.
+        grid: [W] in which grid the window lies.
+        begin: [2, W] its first row and column.
+        lengths: [2, W] its rows and columns.
+    """
+    columns, width = lengths[1], grids.width.take(grid)
+    counts = lengths[0] * columns
+    ends = counts.cumsum()
+    window = np.arange(len(counts)).repeat(counts)
+    number = np.arange(len(window))  # in its window, row after row
+    number -= (ends - counts).take(window)
+    member = number // columns.take(window)
+    member *= (width - columns).take(window)
+    member += number
+    member += (grids.start.take(grid) + begin[0] * width + begin[1]).take(window)
+    return counts, grids.members.take(member)
+
+
+def _ious(grids: AnchorGrids, boxes: np.ndarray, box: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+    """[P] the IoUs of pairs of a box and an anchor, by their indices; the very numbers of `boxes.iou`."""
     a, b = boxes.take(box, axis=0).T, grids.corners.take(anchor, axis=0).T
-    height, width = (np.minimum(a[to], b[to]) - np.maximum(a[by], b[by]) for by, to in ((0, 2), (1, 3)))
-    np.maximum(height, 0, out=height)
+    ious, width = (np.minimum(a[to], b[to]) - np.maximum(a[by], b[by]) for by, to in ((0, 2), (1, 3)))
+    np.maximum(ious, 0, out=ious)
     np.maximum(width, 0, out=width)
-    ious = height * width
+    ious *= width
     union = area(boxes).take(box) + grids.areas.take(anchor)
     union -= ious
     ious /= union
-    return at_least, box, anchor, ious
+    return ious
