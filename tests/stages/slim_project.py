@@ -22,6 +22,7 @@ SLIM = (
     "model.width=0.03125",
     "train.epochs=1",
     "train.batch_size=4",
+    "train.lr_max=0.002",
     "evaluate.batch_size=4",
 )
 

@@ -6,6 +6,7 @@ hand, and twice each through `dvc repro`, `dvc exp run --temp` and the queue.
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -125,7 +126,7 @@ def test_a_training_killed_twice_is_let_alone_by_a_third_and_ends_with_the_same_
 def test_another_rate_begins_anew_and_the_first_goes_on_later(trained, untrained: Project) -> None:
     stop(start_to_state(untrained, 1, *TRAIN), signal.SIGKILL)
     parameters = (untrained / "params.yaml").read_text()
-    (untrained / "params.yaml").write_text(parameters.replace("lr_max: 0.0015", "lr_max: 0.0016"))
+    (untrained / "params.yaml").write_text(re.sub(r"lr_max: \S+", "lr_max: 0.0016", parameters))
     try:
         done = untrained.stage("train")
     finally:
