@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 
 def overrides() -> list[str]:
     """The page's three lines as DVC takes them."""
-    (block,) = blocks("yaml")
+    block, _ = blocks("yaml")
     dataset = yaml.safe_load(block.replace("  ...\n", ""))["dataset"]
     named = {"source": dataset["source"], **{f"coco.{key}": value for key, value in dataset["coco"].items()}}
     return [f"dataset.{key}={value}" for key, value in named.items()]
@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "coco_tiny").symlink_to(SHARED / "coco_tiny")
     assert len(overrides()) == 3
     copy_project(folder, ("params.yaml",), ("model.width=0.03125", *overrides()))
-    (code,) = blocks("python")
+    code, _ = blocks("python")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         exec(compile(code, str(PAGE), "exec"), {})
@@ -79,6 +79,25 @@ def test_the_anchors_cover_what_the_page_says_before_and_after_its_suggestion(
     coverage = json.loads((project / "metrics/anchors.json").read_text())["coverage"]
     assert (round(coverage["large"], 2), round(coverage["small"], 2)) == (0.98, 0.39)
     (project / "params.yaml").write_text(before)
+
+
+def test_the_few_photos_become_the_records_that_the_page_tells(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, lines = blocks("yaml")
+    _, code = blocks("python")
+    named = yaml.safe_load(lines)
+    assert list(named) == ["train_images", "train_annotations", "val_images", "val_annotations"]
+    few = (f"dataset.coco.{key}={value}" for key, value in named.items())
+    copy_project(tmp_path, ("params.yaml",), ("dataset.source=coco", *few))
+    (tmp_path / "street").symlink_to(project / "street")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, str(PAGE), "exec"), {})
+    download.main()
+    mindrecord.main()
+    metrics = json.loads(Path("metrics/mindrecord.json").read_text())
+    assert metrics["train"]["images"] == 8
+    assert f"\ndata/records: {told(metrics)}\n" in "".join(blocks("console"))
 
 
 def test_a_checkpoint_of_other_classes_is_refused_by_the_stage_as_the_page_says(
