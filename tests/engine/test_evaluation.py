@@ -79,11 +79,15 @@ def test_class_by_class_is_what_pycocotools_measures_at_once(measured: Evaluatio
         at_once.accumulate()
         at_once.summarize()
     assert list(measured.figures.values()) == at_once.stats.tolist()
-    precision = at_once.eval["precision"][:, :, :, 0, 2]
+    precision, recall = at_once.eval["precision"][:, :, :, 0, 2], at_once.eval["recall"][:, :, 0, 2]
+    assert len(measured.classes) == precision.shape[2] > 1
+    for number, row in enumerate(measured.classes):
+        of_class = precision[:, :, number].mean(), precision[0, :, number].mean(), recall[:, number].mean()
+        assert row[1:4] == tuple(None if value == -1 else value for value in of_class), row[0]
     precision = precision[:, :, (precision > -1).any(axis=(0, 1))]
-    assert precision.shape[2] > 1
     np.testing.assert_array_equal(measured.precision["AP"], precision.mean(axis=(0, 2)))
     np.testing.assert_array_equal(measured.precision["AP50"], precision[0].mean(axis=1))
+    np.testing.assert_array_equal(measured.precision["AP75"], precision[5].mean(axis=1))
 
 
 def test_the_curves_are_precision_at_101_recalls_whose_mean_is_the_figure(measured: Evaluation) -> None:
