@@ -2,7 +2,7 @@
 
 Run: python benchmarks/evaluation_memory.py [--photos FOLDER]. The outputs of 80 photos, made of their objects
 (`outputs.py`), are repeated under new ids; what is done to them is what the evaluate stage does, from outputs on. The
-detections are kept, as there: what is more than they take should not grow.
+detections are kept as a table, as there: what is more than they take should not grow.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from outputs import VARIANCES, outputs_of
 from photos import photos_argument, told, write_photos
 
 from ssd.config import Params, load_params
+from ssd.data.coco_results import CocoResults
 from ssd.data.records import load_classes, load_ground_truth, open_records, without_sentinel
 from ssd.data.shards import open_shard, read_row
 
@@ -33,16 +34,9 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def size_mb(detections: list[dict]) -> float:
-    """What a list of detections takes: by what the process grows when each, with its numbers, is there once more."""
-    before = resident_mb()
-    again = [
-        {**each, "bbox": [0.0 + value for value in each["bbox"]], "score": 0.0 + each["score"]}
-        for each in detections
-    ]
-    grown = resident_mb() - before
-    del again
-    return grown
+def size_mb(detections: CocoResults) -> float:
+    """What a table of detections takes."""
+    return sum(column.nbytes for column in vars(detections).values()) / 1e6
 
 
 def rows(photos: Path | None) -> list[Row]:
@@ -74,13 +68,18 @@ def rows(photos: Path | None) -> list[Row]:
         offsets, scores, _ = zip(*(kinds[each % len(kinds)] for each in numbers), strict=True)
         return np.stack(offsets), np.stack(scores)
 
-    detections: list[dict] = []
     sizes = {}
+
+    def found() -> Iterator[dict]:
+        for number, of_image in enumerate(
+            detect(predict, batches(), anchors, VARIANCES, ids, rules), start=1
+        ):
+            yield from of_image
+            if number in (EARLY, IMAGES):
+                sizes[number] = resident_mb()
+
     begin = time.process_time()
-    for number, found in enumerate(detect(predict, batches(), anchors, VARIANCES, ids, rules), start=1):
-        detections += found
-        if number in (EARLY, IMAGES):
-            sizes[number] = resident_mb()
+    detections = CocoResults.of(found())
     seconds = time.process_time() - begin
     taken = size_mb(detections)
     begin = time.process_time()

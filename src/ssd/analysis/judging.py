@@ -5,13 +5,14 @@ that is still free. So what is found from some score on does not depend on what 
 where COCO looks at the 100 surest detections of a class in an image.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pycocotools import mask
 
+from ssd.data.coco_results import CocoResults
 from ssd.data.source import is_counted
 
 MATCH_IOU = 0.5
@@ -107,15 +108,17 @@ def _overlaps(objects: Objects, detections: Detections) -> np.ndarray:
     return np.asarray(mask.iou(found, truth, objects.crowd.astype(np.uint8).tolist()))
 
 
-def judge_all(ground_truth: dict[str, Any], detections: Sequence[dict[str, Any]]) -> Iterator[Judged]:
-    """Every image of a COCO instances file, in its order, judged by a COCO results list."""
+def judge_all(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, Any]]) -> Iterator[Judged]:
+    """Every image of a COCO instances file, in its order, judged by COCO results, a list or a table."""
     annotations: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in ground_truth["images"]}
-    results: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in ground_truth["images"]}
     for each in ground_truth["annotations"]:
         annotations[each["image_id"]].append(each)
-    for each in detections:
-        results[each["image_id"]].append(each)
-    for image_id, objects in annotations.items():
+    results = CocoResults.of(detections)
+    order = np.argsort(results.image_ids, kind="stable")
+    image_ids = list(annotations)
+    starts, ends = (np.searchsorted(results.image_ids, image_ids, side, order) for side in ("left", "right"))
+    for objects, start, end in zip(annotations.values(), starts, ends, strict=True):
+        found = results.at(order[start:end])
         yield judge(
             Objects(
                 boxes([each["bbox"] for each in objects]),
@@ -123,11 +126,7 @@ def judge_all(ground_truth: dict[str, Any], detections: Sequence[dict[str, Any]]
                 np.array([bool(each["iscrowd"]) for each in objects], dtype=bool),
                 np.array([is_counted(each) for each in objects], dtype=bool),
             ),
-            Detections(
-                boxes([each["bbox"] for each in results[image_id]]),
-                np.array([each["category_id"] for each in results[image_id]], dtype=np.int64),
-                np.array([each["score"] for each in results[image_id]], dtype=np.float64),
-            ),
+            Detections(found.boxes_xywh_px, found.category_ids, found.scores),
         )
 
 

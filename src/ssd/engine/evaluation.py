@@ -7,6 +7,8 @@ crowd it is measured by the IoU; unlike VOC's rule, a second detection on it is 
 
 import contextlib
 import io
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from ssd.data.coco_results import CocoResults
 from ssd.data.source import is_counted
 from ssd.engine.voc_evaluation import VOC_FIGURES, VocEvaluation
 from ssd.files import write_csv, write_json
@@ -51,20 +54,16 @@ class Evaluation:
     precision: dict[str, np.ndarray]
 
 
-def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> Evaluation:
+def evaluate(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, Any]]) -> Evaluation:
     """COCO's box figures over all images of the ground truth, also those without objects or detections.
 
     Args:
         ground_truth: the content of a COCO instances file, with at least one category.
-        detections: COCO results of images of the ground truth; may be empty.
+        detections: COCO results of images of the ground truth, a list or a table; may be empty.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
-        truth = COCO()
-        # copies: pycocotools adds keys to what it is given
-        truth.dataset = {**ground_truth, "annotations": [{**each} for each in ground_truth["annotations"]]}
-        truth.createIndex()
-        coco = _Evaluation(truth, None, "bbox")
-        coco.measure(detections)
+        coco = _Evaluation(ground_truth)
+        coco.measure(CocoResults.of(detections))
         coco.summarize()
     # precision [IoU, recall, class, area, limit], recall [IoU, class, area, limit]; area 0: all, limit 2: 100.
     precision, recall = coco.eval["precision"][:, :, :, 0, 2], coco.eval["recall"][:, :, 0, 2]
@@ -74,7 +73,7 @@ def evaluate(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> 
     thresholds = coco.params.iouThrs.round(2).tolist()
     return Evaluation(
         figures,
-        _by_class(truth, coco.params.catIds, precision, recall),
+        _by_class(ground_truth, coco.params.catIds, precision, recall),
         coco.params.recThrs,
         {
             "AP50": curves[thresholds.index(0.5)].mean(axis=1) if with_truth.any() else np.array([]),
@@ -89,20 +88,26 @@ class _Evaluation(COCOeval):
 
     eval: dict[str, np.ndarray]
 
-    def measure(self, detections: list[dict[str, Any]]) -> None:
+    def __init__(self, ground_truth: dict[str, Any]) -> None:
+        super().__init__(_indexed(ground_truth, []), None, "bbox")
+        self.ground_truth = ground_truth
+
+    def measure(self, detections: CocoResults) -> None:
         """Evaluate and accumulate, class by class, with the same outcome as all at once.
 
         What pycocotools keeps of 80 classes in a crowded image takes nearly half a megabyte, and 40 kB what it wants
         to be told of 100 detections.
         """
-        of_class: dict[int, list[dict[str, Any]]] = {}
-        for each in detections:
-            of_class.setdefault(each["category_id"], []).append(each)
+        objects: dict[int, list[dict[str, Any]]] = {}
+        for each in self.ground_truth["annotations"]:
+            objects.setdefault(each["category_id"], []).append(each)
         categories = np.unique(self.params.catIds).tolist()
         parts: list[dict[str, np.ndarray]] = []
         for category in categories:
             self.params.catIds = [category]
-            self.cocoDt = _results(self.cocoGt, of_class.get(category, []))
+            # copies: pycocotools adds keys to what it is given
+            self.cocoGt = _indexed(self.ground_truth, [{**each} for each in objects.get(category, [])])
+            self.cocoDt = _results(self.ground_truth, detections.at(detections.category_ids == category))
             self.evaluate()
             self.accumulate()
             parts.append(self.eval)
@@ -119,7 +124,15 @@ class _Evaluation(COCOeval):
                 annotation["ignore"] = not is_counted(annotation)
 
 
-def _results(truth: COCO, detections: list[dict[str, Any]]) -> COCO:
+def _indexed(ground_truth: dict[str, Any], annotations: list[dict[str, Any]]) -> COCO:
+    """These annotations, with the images and categories of the ground truth."""
+    coco = COCO()
+    coco.dataset = {**ground_truth, "annotations": annotations}
+    coco.createIndex()
+    return coco
+
+
+def _results(ground_truth: dict[str, Any], detections: CocoResults) -> COCO:
     """What `COCO.loadRes` makes of detections, which cannot take none, and gives each an outline too.
 
     The outlines, which the figures of boxes do not look at, would take half of the memory.
@@ -128,25 +141,23 @@ def _results(truth: COCO, detections: list[dict[str, Any]]) -> COCO:
     for number, each in enumerate(detections, 1):
         area = each["bbox"][2] * each["bbox"][3]
         annotations.append({**each, "id": number, "area": area, "iscrowd": 0})
-    results = COCO()
-    results.dataset = {**truth.dataset, "annotations": annotations}
-    results.createIndex()
-    return results
+    return _indexed(ground_truth, annotations)
 
 
 def _by_class(
-    truth: COCO, category_ids: list[int], precision: np.ndarray, recall: np.ndarray
+    ground_truth: dict[str, Any], category_ids: list[int], precision: np.ndarray, recall: np.ndarray
 ) -> list[tuple[str, float | None, float | None, float | None, int]]:
+    names = {category["id"]: category["name"] for category in ground_truth["categories"]}
+    objects = Counter(each["category_id"] for each in ground_truth["annotations"] if is_counted(each))
     rows = []
     for index, category_id in enumerate(category_ids):
-        objects = sum(map(is_counted, truth.loadAnns(truth.getAnnIds(catIds=[category_id]))))
         rows.append(
             (
-                truth.cats[category_id]["name"],
+                names[category_id],
                 _defined(precision[:, :, index].mean()),
                 _defined(precision[0, :, index].mean()),
                 _defined(recall[:, index].mean()),
-                objects,
+                objects[category_id],
             )
         )
     return rows

@@ -13,11 +13,13 @@ Departure from the devkit: whether a recall reaches 0, 0.1 … 1 is decided in w
 a recall of 0.7 (in floats, 7 * 0.1 is more). Equal scores keep the order in which the detections are given.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ssd.data.coco_results import CocoResults
 from ssd.data.source import is_counted
 from ssd.geometry.boxes import from_xywh_px, iou
 
@@ -56,17 +58,22 @@ class _Boxes:
     boxes_px: np.ndarray
 
 
-def evaluate_voc(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> VocEvaluation:
+def evaluate_voc(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, Any]]) -> VocEvaluation:
     """VOC's figures over all images of the ground truth.
 
     Args:
         ground_truth: the content of a COCO instances file; annotations may have "difficult": 1.
-        detections: COCO results; may be empty.
+        detections: COCO results, a list or a table; may be empty.
     """
     annotations = ground_truth["annotations"]
-    truth, found = _boxes(annotations), _boxes(detections)
+    results = CocoResults.of(detections)
+    truth = _Boxes(
+        np.array([each["image_id"] for each in annotations], np.int64),
+        np.array([each["category_id"] for each in annotations], np.int64),
+        _edges_px(np.array([each["bbox"] for each in annotations], np.float64).reshape(-1, 4)),
+    )
+    found = _Boxes(results.image_ids, results.category_ids, _edges_px(results.boxes_xywh_px))
     to_find = np.array([is_counted(each) for each in annotations], bool)
-    scores = np.array([each["score"] for each in detections], np.float64)
     classes: list[tuple[float | None, float | None]] = []
     for category_id in sorted(each["id"] for each in ground_truth["categories"]):
         of_truth = truth.category_ids == category_id
@@ -75,7 +82,7 @@ def evaluate_voc(ground_truth: dict[str, Any], detections: list[dict[str, Any]])
             classes.append((None, None))
             continue
         of_class = np.flatnonzero(found.category_ids == category_id)
-        of_class = of_class[np.argsort(-scores[of_class], kind="stable")]
+        of_class = of_class[np.argsort(-results.scores[of_class], kind="stable")]
         verdicts = _judge(
             found.image_ids[of_class],
             found.boxes_px[of_class],
@@ -90,13 +97,9 @@ def evaluate_voc(ground_truth: dict[str, Any], detections: list[dict[str, Any]])
     return VocEvaluation(dict(zip(VOC_FIGURES, means, strict=True)), classes)
 
 
-def _boxes(entries: list[dict[str, Any]]) -> _Boxes:
-    boxes_xywh_px = np.array([each["bbox"] for each in entries], np.float64).reshape(-1, 4)
-    return _Boxes(
-        np.array([each["image_id"] for each in entries], np.int64),
-        np.array([each["category_id"] for each in entries], np.int64),
-        from_xywh_px(boxes_xywh_px, 1, 1),  # fractions of a pixel: pixels
-    )
+def _edges_px(boxes_xywh_px: np.ndarray) -> np.ndarray:
+    """[N, 4] yxyx in pixels: as fractions of one pixel."""
+    return from_xywh_px(boxes_xywh_px, 1, 1)
 
 
 def _judge(

@@ -1,6 +1,7 @@
 import json
 import os
 import stat
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -263,3 +264,14 @@ def test_photos_of_coco_arrive_as_they_are(tmp_path):
         assert len(archive.namelist()) == 80
         for name in archive.namelist():
             assert archive.read(name) == (COCO_TINY / "val2017" / name).read_bytes()
+
+
+def test_outlines_are_let_go_while_an_annotation_file_is_parsed():
+    outline = [[float(number) for number in range(100)]]
+    objects = [{"id": each, "image_id": 1, "segmentation": outline} for each in range(1, 1001)]
+    data = data_of(annotations("a.jpg", annotations=objects))
+    tracemalloc.start()
+    assert images_named(data, PLACE) == {"a.jpg": 1}
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * len(data)  # the outlines alone would be five times as much

@@ -107,7 +107,7 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
     Raises:
         ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
     """
-    tree = parse_json(data, str(path))
+    tree = parse_json(data, str(path), _only_what_names)
     for part in ("images", "annotations", "categories"):
         if not isinstance(tree, dict) or not isinstance(tree.get(part), list):
             raise ValueError(f"{path}: expected COCO annotations with a list of {part}, got none")
@@ -128,6 +128,14 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
             )
         named[name] = image.get("id")
     return named
+
+
+def _only_what_names(entry: dict[str, Any]) -> dict[str, Any]:
+    """Lets go of all but names and ids while parsing: of COCO's outlines alone there are gigabytes."""
+    return {key: value for key, value in entry.items() if key in _NAMING}
+
+
+_NAMING = {"images", "annotations", "categories", "id", "file_name"}
 
 
 def _require_images(named: dict[str, Any], annotations: Path, source: Path, key: str) -> int:

@@ -1,0 +1,64 @@
+"""COCO results, the list of detections that COCO's tools read, as a table: an eighth of the memory."""
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CocoResults:
+    """Detections, a column a field, in the order in which they were given.
+
+    Iterated, it gives the entries of COCO's list, one at a time.
+
+    Attributes:
+        image_ids: [D] int64.
+        category_ids: [D] int64.
+        boxes_xywh_px: [D, 4] float64, left, top, width, height in pixels.
+        scores: [D] float64.
+    """
+
+    image_ids: np.ndarray
+    category_ids: np.ndarray
+    boxes_xywh_px: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def of(cls, entries: "Iterable[Mapping[str, Any]]") -> "CocoResults":
+        """The table of entries with image_id, category_id, bbox and score; a table is what it was."""
+        if isinstance(entries, cls):
+            return entries
+        image_ids, category_ids, boxes, scores = array("q"), array("q"), array("d"), array("d")
+        for each in entries:
+            image_ids.append(each["image_id"])
+            category_ids.append(each["category_id"])
+            boxes.extend(each["bbox"])
+            scores.append(each["score"])
+        return cls(
+            np.frombuffer(image_ids, np.int64),
+            np.frombuffer(category_ids, np.int64),
+            np.frombuffer(boxes, np.float64).reshape(-1, 4),
+            np.frombuffer(scores, np.float64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(self), _AT_ONCE):
+            some = self.at(slice(start, start + _AT_ONCE))
+            columns = (some.image_ids, some.category_ids, some.boxes_xywh_px, some.scores)
+            for image_id, category_id, box, score in zip(*(each.tolist() for each in columns), strict=True):
+                yield {"image_id": image_id, "category_id": category_id, "bbox": box, "score": score}
+
+    def at(self, places: np.ndarray | slice) -> "CocoResults":
+        """The detections at these places, [N] numbers or [D] bool or a slice."""
+        return CocoResults(
+            self.image_ids[places], self.category_ids[places], self.boxes_xywh_px[places], self.scores[places]
+        )
+
+
+_AT_ONCE = 4096
