@@ -1,0 +1,147 @@
+"""The default run beside the first one that was recorded: how long the steps of both trainings take.
+
+Run from the project's folder, a Git clone: `python benchmarks/default_run.py [--commit REVISION] [--rounds N]`. Stage
+train of this code and that of the other revision, each with its own params.yaml and its own records of the sample, go
+by turns: while one takes its steps, the other is stopped. A run's time is that of a step times its number of steps;
+to begin, to evaluate and to report take both about a minute more.
+"""
+
+import argparse
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+from contest import contest
+from measure import Row, Times, table
+
+ROOT = Path(__file__).resolve().parents[1]
+FIRST = "85f2ac0"
+"""The first run of the sample that was recorded."""
+
+ROUNDS, STEPS = 5, 20
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--commit", default=FIRST, help=f"the revision to compare with, {FIRST} by default")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--steps", type=int, default=STEPS, help="of a round")
+    parser.add_argument("--train", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.train:
+        train(given.train, given.steps)
+    else:
+        print(table(rows(given.commit, given.rounds, given.steps)))
+
+
+def rows(commit: str = FIRST, rounds: int = ROUNDS, steps: int = STEPS) -> list[Row]:
+    """A step and the whole training of both, for a table of all that is claimed."""
+    with tempfile.TemporaryDirectory(prefix="default-run-") as name:
+        projects = {"ours": Path(name) / "ours", "peer": Path(name) / "peer"}
+        copy_code(projects["ours"])
+        check_out(projects["peer"], commit)
+        for project in projects.values():
+            make_records(project)
+        children = {
+            side: [__file__, "--steps", str(steps), "--train", str(project)]
+            for side, project in projects.items()
+        }
+        times = {side: each.times(1 / steps) for side, each in contest(children, rounds).items()}
+        of_run = {side: steps_of(project) for side, project in projects.items()}
+    return [
+        Row(
+            f"a training step of the sample, beside that of commit {commit}",
+            times["ours"],
+            times["peer"],
+            "s",
+            times["ours"].median / times["peer"].median,
+            "",
+        ),
+        _whole_run(times, of_run),
+    ]
+
+
+def _whole_run(times: dict[str, Times], of_run: dict[str, int]) -> Row:
+    ours, peer = (times[side].times(of_run[side] / 60) for side in ("ours", "peer"))
+    what = f"all steps of the default run, {of_run['ours']:,}, beside {of_run['peer']:,}"
+    return Row(what, ours, peer, "min", ours.median / peer.median, "half")
+
+
+def copy_code(project: Path) -> None:
+    """What stages are made of, as it stands."""
+    for name in ("src", "stages"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "params.yaml", project)
+
+
+def check_out(project: Path, commit: str) -> None:
+    """The same of a revision."""
+    command = ["git", "archive", commit, "src", "stages", "params.yaml"]
+    packed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    with tarfile.open(fileobj=io.BytesIO(packed)) as files:
+        files.extractall(project, filter="data")
+
+
+def make_records(project: Path) -> None:
+    """Run the stages before training."""
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    for stage in ("download", "mindrecord", "anchors"):
+        command = [sys.executable, "-m", f"stages.{stage}"]
+        subprocess.run(command, cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def steps_of(project: Path) -> int:
+    """How many steps its recipe has."""
+    params = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    of_epoch = params["dataset"]["sample"]["train_images"] // params["train"]["batch_size"]
+    return params["train"]["epochs"] * of_epoch
+
+
+def train(project: Path, steps: int) -> None:
+    """In a child: run stage train of a project; wait for a line before so many steps, and tell what they took.
+
+    Every revision's training has a bar of tqdm that moves with each step.
+    """
+    from tqdm import tqdm
+
+    tell = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the stage itself says does not go to the contest
+    taken, begin = 0, 0.0
+
+    def wait() -> None:
+        nonlocal begin
+        if not sys.stdin.readline():
+            raise SystemExit
+        begin = time.perf_counter()
+
+    def update(bar: tqdm, n: float | None = 1) -> bool | None:
+        nonlocal taken
+        moved = move(bar, n)
+        taken += 1
+        if taken % steps == 0:
+            print(time.perf_counter() - begin, file=tell, flush=True)
+            wait()
+        return moved
+
+    move, tqdm.update = tqdm.update, update
+    sys.path[:0] = [str(project), str(project / "src")]
+    os.chdir(project)
+    from stages.train import main as stage
+
+    print("ready", file=tell, flush=True)
+    wait()
+    stage()
+
+
+if __name__ == "__main__":
+    main()
