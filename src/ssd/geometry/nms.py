@@ -127,12 +127,10 @@ def _survivors(boxes: np.ndarray, groups: np.ndarray, iou_threshold: float, limi
         [K] int64, ascending.
     """
     kept = np.zeros(0, np.int64)
-    numbers = (
-        groups.astype(np.uint16) if len(groups) and groups.max() < 1 << 16 else groups
-    )  # quicker to compare
-    areas = np.maximum(
-        area(boxes), np.finfo(boxes.dtype).tiny
-    )  # two boxes without area overlap by 0, not 0 / 0
+    # small numbers are quicker to compare
+    numbers = groups.astype(np.uint16) if len(groups) and groups.max() < 1 << 16 else groups
+    # two boxes without area overlap by 0, not 0 / 0
+    areas = np.maximum(area(boxes), np.finfo(boxes.dtype).tiny)
     found = np.ascontiguousarray(boxes.T), areas, numbers
 
     def without_suppressed(by: np.ndarray, places: np.ndarray) -> np.ndarray:
