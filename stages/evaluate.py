@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ssd.analysis.tables import write_tables
 from ssd.config import Evaluate, load_params
-from ssd.data.coco_results import CocoResults
+from ssd.data.coco_results import CocoResults, write_coco_results
 from ssd.data.dataset import EvaluationSample, evaluation_batches
 from ssd.data.records import load_ground_truth, open_records
 from ssd.engine.checkpoint import Description, load_checkpoint, load_network
@@ -18,7 +18,6 @@ from ssd.engine.detection import detect, make_predict
 from ssd.engine.evaluation import evaluate, told, write_evaluation
 from ssd.engine.graph_cache import kept_graph
 from ssd.engine.voc_evaluation import evaluate_voc
-from ssd.files import write_json_list
 from ssd.telling import LOG, progress
 from stages import project, run_stage
 
@@ -71,7 +70,7 @@ def main() -> None:
         detections = CocoResults.of(
             each for of_image in bar for each in of_image if each["category_id"] in known
         )
-    write_json_list(Path("data/detections.json"), detections)
+    write_coco_results(Path("data/detections.json"), detections)
     LOG.debug("detected: data/detections.json is written")
     of_coco, of_voc = evaluate(ground_truth, detections), evaluate_voc(ground_truth, detections)
     write_evaluation(Path("metrics"), of_coco, of_voc, len(records), len(detections))

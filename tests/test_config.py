@@ -276,6 +276,8 @@ OUT_OF_RANGE = [
     ("images_per_file: 5000", "images_per_file: 0", "mindrecord.images_per_file: expected a whole number >= 1, got 0"),
     ("freeze: 0", "freeze: 6", "train.freeze: expected a whole number >= 0 and <= 5, got 6"),
     ("freeze: 0", "freeze: -1", "train.freeze: expected a whole number >= 0 and <= 5, got -1"),
+    ("freeze: 0", "freeze: 1",
+     "train.freeze: expected 0 with model.batch_norm, whose statistics would go on moving; got 1"),
     ("warmup_epochs: 0.5", "warmup_epochs: 7.5", "train.warmup_epochs: expected at most epochs (7), got 7.5"),
 ]  # fmt: skip
 
@@ -370,9 +372,8 @@ def test_vgg16s_weights_are_taken_for_its_full_width_without_batch_norm(folder, 
         )
 
 
-@pytest.mark.parametrize("batch_norm", ["true", "false"])
-def test_blocks_can_be_frozen_with_batch_norm_and_without(folder, batch_norm):
-    text = TEXT.replace("freeze: 0", "freeze: 5").replace("batch_norm: true", f"batch_norm: {batch_norm}")
+def test_blocks_without_batch_norm_can_be_frozen(folder):
+    text = TEXT.replace("freeze: 0", "freeze: 5").replace("batch_norm: true", "batch_norm: false")
     assert load_text(text).train.freeze == 5
 
 

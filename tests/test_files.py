@@ -21,7 +21,6 @@ from ssd.files import (
     write_bytes,
     write_csv,
     write_json,
-    write_json_list,
     write_text,
 )
 
@@ -98,22 +97,6 @@ def test_what_json_does_not_have_leaves_the_old_file_and_no_litter(tmp_path, tre
         write_json(path, tree)
     assert path.read_text() == "old"
     assert names_in(tmp_path) == ["tree.json"]
-
-
-@pytest.mark.parametrize("entries", [[], [{"a": 1}], [{"a": 1.5, "b": "größer"}, [], None]])
-def test_a_list_whose_entries_are_written_one_by_one_is_the_json_of_all(tmp_path, entries):
-    write_json(tmp_path / "all.json", entries, indent=None)
-    write_json_list(tmp_path / "one_by_one.json", iter(entries))
-    assert (tmp_path / "one_by_one.json").read_bytes() == (tmp_path / "all.json").read_bytes()
-
-
-def test_a_list_with_an_entry_that_json_does_not_have_leaves_the_old_file_and_no_litter(tmp_path):
-    path = tmp_path / "list.json"
-    path.write_text("old")
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json_list(path, [1.0, float("nan")])
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_link_into_a_cache_is_replaced_and_not_written_through(tmp_path):

@@ -310,8 +310,8 @@ class Train:
     cosine: down to `lr_end`. steps: times `lr_factor` after each of `milestones`, in epochs. `momentum` is Adam's
     beta 1 where the optimizer is adam. `bias_lr_factor` multiplies the rate of biases. `clip_norm`: a gradient whose
     norm over all weights is larger is scaled down to it; may be empty. `freeze`: so many of VGG16's blocks, the
-    first, keep the weights that they begin with; batch norm's statistics go on moving. `checkpoint_every`: steps
-    between two states that an interrupted run goes on from. `processes` share every batch among them.
+    first, keep their weights. `checkpoint_every`: steps between two states that an interrupted run goes on from.
+    `processes` share every batch among them.
     """
 
     seed: Count
@@ -395,6 +395,11 @@ class Params:
             raise ValueError(
                 f"train.batch_size: expected at least 2{a_process} with batch norm, which separable heads have "
                 f"too: it would see a single cell of the smallest map; got {train.batch_size}"
+            )
+        if self.train.freeze and self.model.batch_norm:
+            raise ValueError(
+                "train.freeze: expected 0 with model.batch_norm, whose statistics would go on moving; "
+                f"got {self.train.freeze}"
             )
 
 

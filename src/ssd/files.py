@@ -39,16 +39,11 @@ def told(error: OSError | ValueError) -> str:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`; its folder is made, and what was there stays until the new file is complete."""
-    write_parts(path, [data])
-
-
-def write_parts(path: Path, parts: Iterable[bytes]) -> None:
-    """Write `parts` one after the other to `path`, as `write_bytes` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".new")
     try:
         with aside.open("wb") as file:
-            file.writelines(parts)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -91,24 +86,6 @@ def write_json(path: Path, tree: Any, indent: int | None = 2) -> None:
         ValueError: a number that is not finite, which JSON does not have.
     """
     write_text(path, json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_json_list(path: Path, entries: Iterable[Any]) -> None:
-    """Write entries as a JSON list on one line, as `write_json` does, but held one at a time.
-
-    Raises:
-        ValueError: a number that is not finite, which JSON does not have.
-    """
-
-    def parts() -> Iterator[bytes]:
-        yield b"["
-        for number, each in enumerate(entries):
-            yield (", " * (number > 0) + json.dumps(each, ensure_ascii=False, allow_nan=False)).encode(
-                "utf-8"
-            )
-        yield b"]\n"
-
-    write_parts(path, parts())
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,13 +1,16 @@
 """COCO results as a table."""
 
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssd.data.coco_results import CocoResults
+from ssd.data.coco_results import CocoResults, write_coco_results
+from ssd.files import write_json
 
 WHOLE = st.integers(0, 2**62)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -49,6 +52,26 @@ def test_some_are_taken_by_number_by_truth_and_by_slice() -> None:
     assert list(table.at(np.array([7, 2]))) == [entry(7), entry(2)]
     assert list(table.at(table.category_ids == 3)) == [entry(3), entry(10), entry(17)]
     assert list(table.at(slice(5, 7))) == [entry(5), entry(6)]
+
+
+@given(st.lists(ENTRY, max_size=5))
+def test_the_file_is_what_json_makes_of_the_list(
+    tmp_path_factory: pytest.TempPathFactory, entries: list[dict[str, Any]]
+) -> None:
+    folder = tmp_path_factory.mktemp("results")
+    table = CocoResults.of(entries)
+    write_coco_results(folder / "table.json", table)
+    write_json(folder / "list.json", list(table), indent=None)
+    assert (folder / "table.json").read_bytes() == (folder / "list.json").read_bytes()
+
+
+def test_a_score_that_json_does_not_have_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "detections.json"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_coco_results(path, CocoResults.of([entry(1) | {"score": float("nan")}]))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_table_takes_less_than_a_fifth_of_what_the_list_does() -> None:

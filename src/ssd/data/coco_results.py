@@ -1,11 +1,16 @@
 """COCO results, the list of detections that COCO's tools read, as a table: an eighth of the memory."""
 
+import io
+import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ssd.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,13 @@ class CocoResults:
 
 
 _AT_ONCE = 4096
+
+
+def write_coco_results(path: Path, results: CocoResults) -> None:
+    """Write COCO's list as `write_json` does, on one line, without having all its entries at once."""
+    text = io.BytesIO()
+    text.write(b"[")
+    for number, entry in enumerate(results):
+        text.write((", " * (number > 0) + json.dumps(entry, allow_nan=False)).encode("utf-8"))
+    text.write(b"]\n")
+    write_bytes(path, text.getvalue())
