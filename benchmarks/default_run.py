@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 from contest import contest
 from measure import Row, Times, table
+from startup import Checkout
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = "85f2ac0"
@@ -51,7 +52,8 @@ def rows(commit: str = FIRST, rounds: int = ROUNDS, steps: int = STEPS) -> list[
         copy_code(projects["ours"])
         check_out(projects["peer"], commit)
         for project in projects.values():
-            make_records(project)
+            for stage in ("download", "mindrecord", "anchors"):
+                Checkout(project, project).run(f"stages.{stage}")
         children = {
             side: [__file__, "--steps", str(steps), "--train", str(project)]
             for side, project in projects.items()
@@ -90,14 +92,6 @@ def check_out(project: Path, commit: str) -> None:
     packed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as files:
         files.extractall(project, filter="data")
-
-
-def make_records(project: Path) -> None:
-    """Run the stages before training."""
-    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    for stage in ("download", "mindrecord", "anchors"):
-        command = [sys.executable, "-m", f"stages.{stage}"]
-        subprocess.run(command, cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def steps_of(project: Path) -> int:

@@ -81,3 +81,9 @@ def test_every_verdict_is_that_of_pycocotools():
     assert (
         len(verdicts) == len(COCO["detections"]) > expected["all"]
     )  # COCO looks at 100 of a class and image
+
+
+def test_a_detection_in_an_image_that_is_not_there_is_an_error():
+    stray = {**COCO["detections"][0], "image_id": 10**9}
+    with pytest.raises(KeyError, match="1000000000"):
+        next(judge_all(COCO["ground_truth"], [*COCO["detections"], stray]))

@@ -109,13 +109,20 @@ def _overlaps(objects: Objects, detections: Detections) -> np.ndarray:
 
 
 def judge_all(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, Any]]) -> Iterator[Judged]:
-    """Every image of a COCO instances file, in its order, judged by COCO results, a list or a table."""
+    """Every image of a COCO instances file, in its order, judged by COCO results, a list or a table.
+
+    Raises:
+        KeyError: a detection in an image that the file does not have.
+    """
     annotations: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in ground_truth["images"]}
     for each in ground_truth["annotations"]:
         annotations[each["image_id"]].append(each)
     results = CocoResults.of(detections)
-    order = np.argsort(results.image_ids, kind="stable")
     image_ids = list(annotations)
+    unknown = np.setdiff1d(results.image_ids, image_ids)
+    if len(unknown):
+        raise KeyError(int(unknown[0]))
+    order = np.argsort(results.image_ids, kind="stable")
     starts, ends = (np.searchsorted(results.image_ids, image_ids, side, order) for side in ("left", "right"))
     for objects, start, end in zip(annotations.values(), starts, ends, strict=True):
         found = results.at(order[start:end])
