@@ -43,8 +43,13 @@ def blend(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarr
         second: the same.
         weight: [H, W] uint8.
     """
-    share = weight[:, :, None].astype(np.uint16)
-    return ((first * (255 - share) + second * share + 127) // 255).astype(np.uint8)
+    share = weight.astype(np.uint16)
+    rest = 255 - share
+    mixed = np.empty((*weight.shape, 3), np.uint8)
+    for channel in range(3):  # over all three NumPy's innermost loop would be of three steps
+        mixture = first[..., channel] * rest + second[..., channel] * share + 127
+        mixed[..., channel] = (mixture + 1 + (mixture >> 8)) >> 8  # the same as // 255, which takes much longer
+    return mixed
 
 
 def colour(rng: np.random.Generator, low: int = 0, high: int = 255) -> np.ndarray:
