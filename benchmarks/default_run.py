@@ -2,8 +2,9 @@
 
 Run from the project's folder, a Git clone: `python benchmarks/default_run.py [--commit REVISION] [--rounds N]`. Stage
 train of this code and that of the other revision, each with its own params.yaml and its own records of the sample, go
-by turns: while one takes its steps, the other is stopped. A run's time is that of a step times its number of steps;
-to begin, to evaluate and to report take both about a minute more.
+by turns: while one takes its steps, the other is stopped. A training's time is that of a step times its number of
+steps; a run's has the stages before it too, each once. To compile, to evaluate and to report take both about a minute
+more.
 """
 
 import argparse
@@ -51,32 +52,30 @@ def rows(commit: str = FIRST, rounds: int = ROUNDS, steps: int = STEPS) -> list[
         projects = {"ours": Path(name) / "ours", "peer": Path(name) / "peer"}
         copy_code(projects["ours"])
         check_out(projects["peer"], commit)
-        for project in projects.values():
-            for stage in ("download", "mindrecord", "anchors"):
+        before = dict.fromkeys(projects, 0.0)
+        for stage in ("download", "mindrecord", "anchors"):
+            for side, project in projects.items():
+                begin = time.perf_counter()
                 Checkout(project, project).run(f"stages.{stage}")
+                before[side] += time.perf_counter() - begin
         children = {
             side: [__file__, "--steps", str(steps), "--train", str(project)]
             for side, project in projects.items()
         }
         times = {side: each.times(1 / steps) for side, each in contest(children, rounds).items()}
-        of_run = {side: steps_of(project) for side, project in projects.items()}
+        steps_of_run = {side: steps_of(project) for side, project in projects.items()}
+    training = {side: times[side].times(steps_of_run[side] / 60) for side in projects}
+    run = {side: training[side].plus(before[side] / 60) for side in projects}
+    all_steps = f"{steps_of_run['ours']:,}, beside {steps_of_run['peer']:,}"
     return [
-        Row(
-            f"a training step of the sample, beside that of commit {commit}",
-            times["ours"],
-            times["peer"],
-            "s",
-            times["ours"].median / times["peer"].median,
-            "",
-        ),
-        _whole_run(times, of_run),
+        _beside(f"a training step of the sample, beside that of commit {commit}", times, "s"),
+        _beside(f"all steps of the default run, {all_steps}", training, "min"),
+        _beside("the same with stages download, mindrecord and anchors", run, "min", "half"),
     ]
 
 
-def _whole_run(times: dict[str, Times], of_run: dict[str, int]) -> Row:
-    ours, peer = (times[side].times(of_run[side] / 60) for side in ("ours", "peer"))
-    what = f"all steps of the default run, {of_run['ours']:,}, beside {of_run['peer']:,}"
-    return Row(what, ours, peer, "min", ours.median / peer.median, "half")
+def _beside(what: str, times: dict[str, Times], unit: str, goal: str = "") -> Row:
+    return Row(what, times["ours"], times["peer"], unit, times["ours"].median / times["peer"].median, goal)
 
 
 def copy_code(project: Path) -> None:

@@ -31,6 +31,10 @@ class Times:
         """In another unit."""
         return Times(self.median * factor, self.low * factor, self.high * factor)
 
+    def plus(self, amount: float) -> "Times":
+        """With an amount more."""
+        return Times(self.median + amount, self.low + amount, self.high + amount)
+
 
 @dataclass(frozen=True)
 class Row:

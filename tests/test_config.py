@@ -313,9 +313,11 @@ def test_a_value_at_the_end_of_its_range_is_taken(folder, old, new):
 
 @pytest.mark.parametrize(
     ("heads", "batch_norm", "taken"),
-    [("conv", "false", True), ("conv", "true", False), ("separable", "false", False)],
+    [("conv", "false", True), ("conv", "true", True), ("separable", "false", False)],
 )
-def test_batches_of_one_image_are_taken_where_no_batch_norm_is(folder, heads, batch_norm, taken):
+def test_batches_of_one_image_are_taken_where_the_smallest_map_is_not_normalised(
+    folder, heads, batch_norm, taken
+):
     text = (
         TEXT.replace("heads: separable", f"heads: {heads}")
         .replace("batch_norm: true", f"batch_norm: {batch_norm}")
@@ -325,7 +327,7 @@ def test_batches_of_one_image_are_taken_where_no_batch_norm_is(folder, heads, ba
         assert load_text(text).train.batch_size == 1
     else:
         with pytest.raises(
-            ValueError, match=r"^params.yaml: train.batch_size: expected at least 2 with batch norm"
+            ValueError, match=r"^params.yaml: train.batch_size: expected at least 2 with separable heads"
         ):
             load_text(text)
 
@@ -338,7 +340,7 @@ def test_batches_of_one_image_are_taken_where_no_batch_norm_is(folder, heads, ba
         (
             8,
             8,
-            "train.batch_size: expected at least 2 a process with batch norm, which separable heads have too",
+            "train.batch_size: expected at least 2 a process with separable heads: their batch norm",
         ),
     ],
 )
@@ -410,7 +412,7 @@ def test_a_file_without_sections_is_named(folder, text):
     ("key", "value", "sentence"),
     [
         ("steps", 8, "steps: expected a list, got 8"),
-        ("steps", [], "steps: expected a list, got []"),
+        ("steps", [], "steps: expected a list that is not empty, got []"),
         ("steps", None, "steps: expected a list, got nothing"),
         ("steps", {"a": 8}, "steps: expected a list, got {'a': 8}"),
         ("steps", [8, 0, 32, 64, 100, 300], "steps[1]: expected a number >= 1, got 0.0"),
@@ -418,7 +420,7 @@ def test_a_file_without_sections_is_named(folder, text):
         ("steps", [8, 16, 32, 64, 100], "ratios: expected 5 lists, one a step, got 6"),
         ("sizes", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "sizes: expected 7 values, one more than steps, got 6"),
         ("ratios", [[2]] * 5, "ratios: expected 6 lists, one a step, got 5"),
-        ("ratios", [[2]] * 5 + [[]], "ratios[5]: expected a list, got []"),
+        ("ratios", [[2]] * 5 + [[]], "ratios[5]: expected a list that is not empty, got []"),
         ("ratios", [[2]] * 5 + [2], "ratios[5]: expected a list, got 2"),
         ("ratios", [[2]] * 5 + [[2, None]], "ratios[5][1]: expected a number > 0 and <= 100, got nothing"),
         ("ratios", [[2]] * 5 + [[2, -3]], "ratios[5][1]: expected a number > 0 and <= 100, got -3.0"),
@@ -434,7 +436,7 @@ def test_the_lists_of_the_anchors_fit_together(tree, key, value, sentence):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("devkits", [], "devkits: expected a list, got []"),
+        ("devkits", [], "devkits: expected a list that is not empty, got []"),
         ("devkits", None, "devkits: expected a list, got nothing"),
         ("devkits", "kit.tar", "devkits: expected a list, got 'kit.tar'"),
         ("devkits", ["kit.tar", 7], "devkits[1]: expected text, got 7"),

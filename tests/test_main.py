@@ -172,7 +172,7 @@ def test_what_is_wrong_with_the_arguments_of_detect_is_one_sentence(
     older = tmp_path / "older.safetensors"
     safetensors.numpy.save_file({"a": np.zeros(3, np.float32)}, older, {"ssd": '{"format": 1}'})
     told = refusal(picture, "--model", older, "--out", out)
-    assert told == f"error: {older}: expected a checkpoint of format 3, got another; train again"
+    assert told == f"error: {older}: expected a checkpoint of format 4, got another; train again"
     assert not out.exists()
 
 

@@ -389,12 +389,12 @@ class Params:
     report: Report
 
     def __post_init__(self) -> None:
-        train, has_norm = self.train, self.model.batch_norm or self.model.heads == "separable"
-        if train.batch_size == train.processes and has_norm:
+        train = self.train
+        if train.batch_size == train.processes and self.model.heads == "separable":
             a_process = " a process" if train.processes > 1 else ""
             raise ValueError(
-                f"train.batch_size: expected at least 2{a_process} with batch norm, which separable heads have "
-                f"too: it would see a single cell of the smallest map; got {train.batch_size}"
+                f"train.batch_size: expected at least 2{a_process} with separable heads: their batch norm would see "
+                f"a single cell of the smallest map; got {train.batch_size}"
             )
         if self.train.freeze and self.model.batch_norm:
             raise ValueError(
@@ -534,7 +534,8 @@ def from_tree(kind: Any, value: Any, address: str) -> Any:
         kind = typing.get_args(kind)[0]
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, list) or not (value or may_be_empty):
-            raise ValueError(f"{address}: expected a list, got {_shown(value)}")
+            not_empty = " that is not empty" if value == [] else ""
+            raise ValueError(f"{address}: expected a list{not_empty}, got {_shown(value)}")
         element = typing.get_args(kind)[0]
         return tuple(from_tree(element, item, f"{address}[{index}]") for index, item in enumerate(value))
     return _build_scalar(kind, value, address)

@@ -171,8 +171,8 @@ def test_a_flipped_bit_in_the_header_is_refused_or_changes_no_more_than_a_name(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda told: told | {"format": 2}, "expected a checkpoint of format 3, got another; train again"),
-        (lambda told: [told], "expected a checkpoint of format 3"),
+        (lambda told: told | {"format": 3}, "expected a checkpoint of format 4, got another; train again"),
+        (lambda told: [told], "expected a checkpoint of format 4"),
         (lambda told: "{format", "description: expected JSON, got "),
         (lambda told: "[" * 100_000, "description: expected JSON, got lists or objects nested too deeply"),
         (lambda told: "9" * 5000, "description: expected JSON, got Exceeds the limit"),

@@ -21,7 +21,7 @@ from ssd.geometry.feature_maps import require_map_cells
 from ssd.model.detector import SSD
 from ssd.model.misfit import misfit
 
-FORMAT = 3
+FORMAT = 4
 ANCHORS = "anchors"
 UNUSED = "N/A"
 """Name of a label that no object has, as of the ids that COCO leaves out; torchvision's detectors have ten."""

@@ -85,9 +85,8 @@ def _candidates(scores: np.ndarray, min_score: float) -> tuple[np.ndarray, np.nd
         columns, anchors = np.nonzero(by_class > min_score)
         return columns, anchors, by_class[columns, anchors]
     anchors, columns = np.divmod(found, scores.shape[1] or 1)
-    short = (
-        columns.astype(np.uint16) if scores.shape[1] <= 1 << 16 else columns
-    )  # sorted by digits, in linear time
+    # small numbers are sorted by their digits, in linear time
+    short = columns.astype(np.uint16) if scores.shape[1] <= 1 << 16 else columns
     order = np.argsort(short, kind="stable")
     return columns[order], anchors[order], scores.reshape(-1)[found[order]]
 

@@ -47,6 +47,9 @@ EXTRA_LAYERS = {
 SSD300: Liu et al. 2016, figure 2; SSD512: the authors' Caffe model.
 """
 
+NORMED_FROM = 5
+"""Cells on a side from which a map is normalised: of fewer, in batches of some images, the statistics are noise."""
+
 
 class SSD(nn.Cell):
     """Single Shot MultiBox Detector on VGG16.
@@ -56,7 +59,7 @@ class SSD(nn.Cell):
         classes: number of classes without the background.
         anchors_per_cell: anchors a cell of each feature map.
         width: factor on the channels of the backbone and the extra layers.
-        batch_norm: batch norm after the convolutions of the backbone and of the extra layers.
+        batch_norm: batch norm after the convolutions of the backbone, and of the extra layers down to `NORMED_FROM`.
         heads: "separable" or "conv".
         l2_norm: L2 normalisation of conv4_3 before the heads of its map, and there alone.
 
@@ -82,14 +85,13 @@ class SSD(nn.Cell):
         self.fc7_cells = MAP_CELLS[input_size][1]
         channels = list(self.backbone.out_channels)
         extras = []
-        for layer in EXTRA_LAYERS[input_size]:
+        for layer, cells in zip(EXTRA_LAYERS[input_size], MAP_CELLS[input_size][2:], strict=True):
+            normed = batch_norm and cells >= NORMED_FROM
             narrow, wide = scaled(layer.narrow, width), scaled(layer.wide, width)
             extras.append(
                 nn.SequentialCell(
-                    ConvBlock(channels[-1], narrow, 1, batch_norm),
-                    ConvBlock(
-                        narrow, wide, layer.kernel, batch_norm, stride=layer.stride, padding=layer.padding
-                    ),
+                    ConvBlock(channels[-1], narrow, 1, normed),
+                    ConvBlock(narrow, wide, layer.kernel, normed, stride=layer.stride, padding=layer.padding),
                 )
             )
             channels.append(wide)

@@ -8,6 +8,10 @@ import mindspore.nn as nn
 from mindspore import Tensor, ops
 
 from ssd.model.convolution import Conv3x3
+from ssd.model.pooling import HalvingMaxPool
+
+MOVING = 0.99
+"""Part of a moving statistic that a step leaves as it is: its mean is of some hundred batches, which may be small."""
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 FC_CHANNELS = 1024
@@ -59,7 +63,7 @@ class ConvBlock(nn.Cell):
                 dilation=dilation,
                 has_bias=not batch_norm,
             )
-        self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
+        self.norm = nn.BatchNorm2d(out_channels, momentum=MOVING) if batch_norm else nn.Identity()
         self.relu = nn.ReLU()
 
     def construct(self, x: Tensor) -> Tensor:
@@ -92,8 +96,7 @@ class VGG16(nn.Cell):
                 channels = scaled(out, width)
             blocks.append(nn.SequentialCell(layers))
         self.block1, self.block2, self.block3, self.block4, self.block5 = blocks
-        # "same" rounds the side up: 75 -> 38 at pool3, as Caffe's ceiling does.
-        self.pool = nn.MaxPool2d(2, 2, pad_mode="same")
+        self.pool = HalvingMaxPool()
         self.pool5 = nn.MaxPool2d(3, 1, pad_mode="same")
         fc = scaled(FC_CHANNELS, width)
         self.fc6 = ConvBlock(channels, fc, 3, batch_norm, padding=6, dilation=6)

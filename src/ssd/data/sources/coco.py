@@ -320,13 +320,8 @@ _READ = {
 }
 
 
-def _only_what_is_read(entry: dict[str, Any]) -> dict[str, Any]:
-    """Lets go of segmentations while parsing: COCO's would take gigabytes."""
-    return {key: value for key, value in entry.items() if key in _READ}
-
-
 def _load(path: Path) -> dict[str, list[Any]]:
-    tree = read_json(path, _only_what_is_read)
+    tree = read_json(path, _READ)
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: expected an object with {', '.join(_LISTS)}, got {type(tree).__name__}")
     for key in _LISTS:

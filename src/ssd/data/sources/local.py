@@ -20,6 +20,8 @@ from ssd.telling import gauge, progress
 MOST_BYTES = 8 << 30
 """Largest annotation file in a zip; it is unpacked in memory."""
 
+_NAMING = {"images", "annotations", "categories", "id", "file_name"}
+
 
 def copy_coco(coco: Coco, val_fraction: float, folder: Path, project: Path) -> dict[str, Any]:
     """Write train.zip, train.json, val.zip and val.json, or only train's, into `folder`; what layout.json says of them.
@@ -107,7 +109,7 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
     Raises:
         ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
     """
-    tree = parse_json(data, str(path), _only_what_names)
+    tree = parse_json(data, str(path), _NAMING)
     for part in ("images", "annotations", "categories"):
         if not isinstance(tree, dict) or not isinstance(tree.get(part), list):
             raise ValueError(f"{path}: expected COCO annotations with a list of {part}, got none")
@@ -128,14 +130,6 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
             )
         named[name] = image.get("id")
     return named
-
-
-def _only_what_names(entry: dict[str, Any]) -> dict[str, Any]:
-    """Lets go of all but names and ids while parsing: of COCO's outlines alone there are gigabytes."""
-    return {key: value for key, value in entry.items() if key in _NAMING}
-
-
-_NAMING = {"images", "annotations", "categories", "id", "file_name"}
 
 
 def _require_images(named: dict[str, Any], annotations: Path, source: Path, key: str) -> int:

@@ -9,14 +9,17 @@ import math
 import os
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from ssd.data.ahead import made_ahead
 from ssd.data.sources import shapes, textures
 from ssd.files import write_json
+from ssd.runtime import processors
 from ssd.telling import progress
 
 CATEGORIES = {"circle": 1, "square": 3, "triangle": 4, "star": 7, "ring": 9}
@@ -74,14 +77,15 @@ def _draw_split(folder: Path, split: str, count: int, seed: int) -> None:
     aside = folder / f"{split}.zip.new"
     try:
         with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
-            for number in progress(f"draw {split}", range(1, count + 1)):
-                picture, objects = draw_picture(seed, split, number)
+            drawn = made_ahead(partial(_jpeg, seed, split), range(1, count + 1), processors())
+            for number, (jpeg, height, width, objects) in enumerate(
+                progress(f"draw {split}", drawn, count), 1
+            ):
                 name = f"{number:06d}.jpg"
-                _store(archive, f"{split}/{name}", picture)
-                height, width = picture.shape[:2]
+                _store(archive, f"{split}/{name}", jpeg)
                 images.append({"id": number, "file_name": name, "width": width, "height": height})
-                for drawn in objects:
-                    annotations.append(_annotation(len(annotations) + 1, number, drawn))
+                for each in objects:
+                    annotations.append(_annotation(len(annotations) + 1, number, each))
         os.replace(aside, folder / f"{split}.zip")
     finally:
         aside.unlink(missing_ok=True)
@@ -94,12 +98,18 @@ def _draw_split(folder: Path, split: str, count: int, seed: int) -> None:
     write_json(folder / f"{split}.json", tree)
 
 
-def _store(archive: zipfile.ZipFile, name: str, picture: np.ndarray) -> None:
+def _jpeg(seed: int, split: str, number: int) -> tuple[bytes, int, int, list[Drawn]]:
+    """Picture `number` as a file, its height and width, and its objects."""
+    picture, objects = draw_picture(seed, split, number)
     _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return encoded.tobytes(), *picture.shape[:2], objects
+
+
+def _store(archive: zipfile.ZipFile, name: str, jpeg: bytes) -> None:
     member = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
     member.create_system = 3  # Unix, on every system, for the same bytes
     member.external_attr = 0o644 << 16
-    archive.writestr(member, encoded.tobytes())
+    archive.writestr(member, jpeg)
 
 
 def _annotation(key: int, image_id: int, drawn: Drawn) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def blend(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarr
     mixed = np.empty((*weight.shape, 3), np.uint8)
     for channel in range(3):  # over all three NumPy's innermost loop would be of three steps
         mixture = first[..., channel] * rest + second[..., channel] * share + 127
-        mixed[..., channel] = (mixture + 1 + (mixture >> 8)) >> 8  # the same as // 255, which takes much longer
+        # the same as // 255, which takes much longer
+        mixed[..., channel] = (mixture + 1 + (mixture >> 8)) >> 8
     return mixed
 
 
