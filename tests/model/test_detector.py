@@ -28,9 +28,9 @@ ANCHORS_PER_CELL_512 = (4, 6, 6, 6, 6, 4, 4)
     ("heads", "batch_norm", "expected"),
     [
         ("separable", False, 24_270_006),
-        ("separable", True, 24_278_198),
+        ("separable", True, 24_277_430),
         ("conv", False, 34_304_694),
-        ("conv", True, 34_312_886),
+        ("conv", True, 34_312_118),
     ],
 )
 def test_the_network_has_so_many_parameters_for_80_classes(
@@ -38,6 +38,19 @@ def test_the_network_has_so_many_parameters_for_80_classes(
 ) -> None:
     net = SSD(300, 80, ANCHORS_PER_CELL, 1.0, batch_norm, heads)
     assert sum(parameter.size for parameter in net.trainable_params()) == expected
+
+
+@pytest.mark.parametrize(
+    ("input_size", "anchors", "normed"),
+    [(300, ANCHORS_PER_CELL, [True, True, False, False]), (512, ANCHORS_PER_CELL_512, [True] * 2 + [False] * 3)],
+)
+def test_maps_of_fewer_than_five_cells_a_side_are_not_normalised(
+    input_size: int, anchors: tuple[int, ...], normed: list[bool]
+) -> None:
+    net = SSD(input_size, 3, anchors, 0.03125, True, "conv")
+    of_extras = [[each.name for each in extra.trainable_params()] for extra in net.extras]
+    assert [any("norm" in name for name in names) for names in of_extras] == normed
+    assert [any("bias" in name for name in names) for names in of_extras] == [not each for each in normed]
 
 
 def test_the_network_has_so_many_parameters_at_each_width_as_the_page_on_choosing_says() -> None:
