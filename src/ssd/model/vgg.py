@@ -23,10 +23,7 @@ def scaled(channels: int, width: float) -> int:
 
 
 class ConvBlock(nn.Cell):
-    """A convolution, max pooling and batch norm if asked for, and ReLU.
-
-    Pooling comes first, so that norm and ReLU have a quarter to do: without batch norm the same as after ReLU, which
-    does not change what is the largest.
+    """A convolution, batch norm if asked for, and ReLU.
 
     Args:
         in_channels: channels of the input.
@@ -34,7 +31,6 @@ class ConvBlock(nn.Cell):
         kernel: side of the kernel.
         batch_norm: normalise before the ReLU; the convolution then has no bias.
         stride, padding, dilation: as in `nn.Conv2d`; `padding` pixels on all four sides.
-        pool: halve the map's sides.
 
     Inputs:
         x [B, in_channels, H, W].
@@ -52,7 +48,6 @@ class ConvBlock(nn.Cell):
         stride: int = 1,
         padding: int = 0,
         dilation: int = 1,
-        pool: bool = False,
     ) -> None:
         super().__init__()
         if (kernel, stride, padding, dilation) == (3, 1, 1, 1):
@@ -68,13 +63,12 @@ class ConvBlock(nn.Cell):
                 dilation=dilation,
                 has_bias=not batch_norm,
             )
-        self.pool = HalvingMaxPool() if pool else nn.Identity()
         self.norm = nn.BatchNorm2d(out_channels, momentum=MOVING) if batch_norm else nn.Identity()
         self.relu = nn.ReLU()
 
     def construct(self, x: Tensor) -> Tensor:
         """The block's output."""
-        return self.relu(self.norm(self.pool(self.conv(x))))
+        return self.relu(self.norm(self.conv(x)))
 
 
 class VGG16(nn.Cell):
@@ -95,16 +89,14 @@ class VGG16(nn.Cell):
         super().__init__()
         channels = 3
         blocks = []
-        for number, block in enumerate(BLOCKS, 1):
+        for block in BLOCKS:
             layers = []
-            for layer, out in enumerate(block, 1):
-                # conv4_3 is a feature map before it is pooled
-                pool = layer == len(block) and number < 4
-                layers.append(ConvBlock(channels, scaled(out, width), 3, batch_norm, padding=1, pool=pool))
+            for out in block:
+                layers.append(ConvBlock(channels, scaled(out, width), 3, batch_norm, padding=1))
                 channels = scaled(out, width)
             blocks.append(nn.SequentialCell(layers))
         self.block1, self.block2, self.block3, self.block4, self.block5 = blocks
-        self.pool4 = HalvingMaxPool()
+        self.pool = HalvingMaxPool()
         self.pool5 = nn.MaxPool2d(3, 1, pad_mode="same")
         fc = scaled(FC_CHANNELS, width)
         self.fc6 = ConvBlock(channels, fc, 3, batch_norm, padding=6, dilation=6)
@@ -131,11 +123,11 @@ class VGG16(nn.Cell):
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """conv4_3 and pool5: what VGG16's own convolutions make of images."""
-        x = self.after(1, self.block1(images))
-        x = self.after(2, self.block2(x))
-        x = self.after(3, self.block3(x))
+        x = self.pool(self.after(1, self.block1(images)))
+        x = self.pool(self.after(2, self.block2(x)))
+        x = self.pool(self.after(3, self.block3(x)))
         conv4_3 = self.after(4, self.block4(x))
-        return conv4_3, self.pool5(self.after(5, self.block5(self.pool4(conv4_3))))
+        return conv4_3, self.pool5(self.after(5, self.block5(self.pool(conv4_3))))
 
     def construct(self, images: Tensor, *masks: Tensor) -> tuple[Tensor, Tensor]:
         """conv4_3 and fc7."""
