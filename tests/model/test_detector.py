@@ -42,7 +42,10 @@ def test_the_network_has_so_many_parameters_for_80_classes(
 
 @pytest.mark.parametrize(
     ("input_size", "anchors", "normed"),
-    [(300, ANCHORS_PER_CELL, [True, True, False, False]), (512, ANCHORS_PER_CELL_512, [True] * 2 + [False] * 3)],
+    [
+        (300, ANCHORS_PER_CELL, [True, True, False, False]),
+        (512, ANCHORS_PER_CELL_512, [True] * 2 + [False] * 3),
+    ],
 )
 def test_maps_of_fewer_than_five_cells_a_side_are_not_normalised(
     input_size: int, anchors: tuple[int, ...], normed: list[bool]

@@ -102,7 +102,8 @@ def _jpeg(seed: int, split: str, number: int) -> tuple[bytes, int, int, list[Dra
     """Picture `number` as a file, its height and width, and its objects."""
     picture, objects = draw_picture(seed, split, number)
     _, encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return encoded.tobytes(), *picture.shape[:2], objects
+    height, width = picture.shape[:2]
+    return encoded.tobytes(), height, width, objects
 
 
 def _store(archive: zipfile.ZipFile, name: str, jpeg: bytes) -> None:
