@@ -31,6 +31,7 @@ from ssd.engine.training import Training
 from ssd.engine.work_folder import locked_folder
 from ssd.model.loss import make_loss
 from ssd.model.pretrained import start_from_pretrained
+from ssd.model.vgg import average_statistics
 from ssd.model.weights import initialise
 from ssd.runtime import compile_whole_cells
 from ssd.telling import LOG
@@ -143,6 +144,7 @@ def prepare(
     examples = partial(example_pixels, records, model.input_size, model.input, EXAMPLES)
     start_from_pretrained(net, pretrained, model.pretrained_sha256, model.input, examples)
     net.backbone.freeze(rules.freeze)
+    average_statistics(net, len(rates))
     sample = TrainingSample(
         anchors,
         model.input_size,

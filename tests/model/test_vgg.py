@@ -1,11 +1,12 @@
 import mindspore as ms
+import mindspore.nn as nn
 import numpy as np
 import pytest
 from mindspore import Tensor
 from tiny_network import slim_network
 
 from ssd.model.detector import SSD
-from ssd.model.vgg import ConvBlock, scaled
+from ssd.model.vgg import ConvBlock, average_statistics, scaled
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,25 @@ def test_batch_norm_takes_the_place_of_the_bias() -> None:
         "norm.beta",
     }
     assert {parameter.name for parameter in without.trainable_params()} == {"conv.weight", "conv.bias"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "share"), [(1, 0.1), (200, 0.1), (400, 0.05), (2000, 0.01), (120_000, 0.01)]
+)
+def test_moving_statistics_are_means_of_a_twentieth_of_the_steps_of_ten_to_a_hundred(
+    steps: int, share: float
+) -> None:
+    block = ConvBlock(1, 8, 1, batch_norm=True)
+    block.conv.weight.set_data(Tensor(np.ones(block.conv.weight.shape, np.float32)))
+    average_statistics(nn.SequentialCell(block), steps)
+    block.set_train(True)
+    block(Tensor(np.full((2, 1, 4, 4), 3, np.float32)))
+    np.testing.assert_allclose(block.norm.moving_mean.asnumpy(), 3 * share, rtol=1e-5)
+    np.testing.assert_allclose(block.norm.moving_variance.asnumpy(), 1 - share, rtol=1e-5)
+
+
+def test_the_statistics_of_separable_heads_stay_the_tutorials() -> None:
+    net = slim_network(3, True, "separable", 1)
+    average_statistics(net, 2000)
+    assert net.class_heads.heads[0].norm.bn_train.momentum == pytest.approx(0.03)
+    assert net.extras[0][0].norm.bn_train.momentum == pytest.approx(0.01)

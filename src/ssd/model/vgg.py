@@ -10,9 +10,6 @@ from mindspore import Tensor, ops
 from ssd.model.convolution import Conv3x3
 from ssd.model.pooling import HalvingMaxPool
 
-MOVING = 0.99
-"""Part of a moving statistic that a step leaves as it is: its mean is of some hundred batches, which may be small."""
-
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 FC_CHANNELS = 1024
 
@@ -63,12 +60,30 @@ class ConvBlock(nn.Cell):
                 dilation=dilation,
                 has_bias=not batch_norm,
             )
-        self.norm = nn.BatchNorm2d(out_channels, momentum=MOVING) if batch_norm else nn.Identity()
+        self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
         self.relu = nn.ReLU()
 
     def construct(self, x: Tensor) -> Tensor:
         """The block's output."""
         return self.relu(self.norm(self.conv(x)))
+
+
+def average_statistics(net: nn.Cell, steps: int) -> None:
+    """Have the moving statistics of all `ConvBlock`s follow a training of so many steps, before it is compiled.
+
+    They become means of about a twentieth of its steps, of 10 to 100: MindSpore's own 10 are few where a batch has a
+    few images, and 100 leave the first values too slowly where there are not many more.
+
+    Args:
+        net: the network.
+        steps: of the whole training.
+    """
+    share_of_a_step = min(max(20 / steps, 0.01), 0.1)
+    for _, cell in net.cells_and_names():
+        if isinstance(cell, ConvBlock) and isinstance(cell.norm, nn.BatchNorm2d):
+            cell.norm.bn_train = ops.BatchNorm(
+                is_training=True, epsilon=cell.norm.eps, momentum=share_of_a_step
+            )
 
 
 class VGG16(nn.Cell):
