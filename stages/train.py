@@ -27,7 +27,7 @@ from ssd.engine.processes import Processes, in_processes
 from ssd.engine.resume import follow, run
 from ssd.engine.schedule import learning_rates, steps_in
 from ssd.engine.state import remove_states
-from ssd.engine.training import Training
+from ssd.engine.training import Freezing, Training
 from ssd.engine.work_folder import locked_folder
 from ssd.model.loss import make_loss
 from ssd.model.pretrained import start_from_pretrained
@@ -80,6 +80,7 @@ def train(params: Params, processes: Processes) -> None:
 
     training = prepare(params, processes, records, anchors, description, pretrained)
     net = training.net
+    parameters = sum(parameter.size for parameter in net.trainable_params())
     inputs = [RECORDS / MANIFEST, ANCHORS] + ([pretrained] if pretrained else [])
     alike = replace(params.train, workers=1, processes=processes.count, checkpoint_every=1)
     recipe = fingerprint(replace(params, train=alike), inputs)
@@ -96,7 +97,7 @@ def train(params: Params, processes: Processes) -> None:
                 Path("metrics/train.json"),
                 history,
                 training.steps_per_epoch,
-                sum(parameter.size for parameter in net.trainable_params()),
+                parameters,
                 made_by(processes.count),
             )
         save_checkpoint(CHECKPOINT, net, anchors, description)
@@ -143,7 +144,6 @@ def prepare(
     initialise(net, rules.seed, params.loss.class_prior, model.input)
     examples = partial(example_pixels, records, model.input_size, model.input, EXAMPLES)
     start_from_pretrained(net, pretrained, model.pretrained_sha256, model.input, examples)
-    net.backbone.freeze(rules.freeze)
     average_statistics(net, len(rates))
     sample = TrainingSample(
         anchors,
@@ -154,17 +154,29 @@ def prepare(
         params.augment,
         rules.seed,
     )
+    optimizer = partial(
+        make_optimizer, net, rules.optimizer, rates, rules.momentum, rules.weight_decay, rules.bias_lr_factor
+    )
+    graph = Graph(description, params.loss, rules, len(rates))
+    learning = replace(graph, rules=replace(rules, freeze=0))
+    freezing = Freezing(
+        round(rules.freeze_after_epochs * steps),
+        partial(net.backbone.freeze, rules.freeze),
+        optimizer,
+        partial(compiling, graph, processes),
+    )
     return Training(
         net,
         make_loss(params.loss, sum_of(processes)),
-        make_optimizer(net, rules.optimizer, rates, rules.momentum, rules.weight_decay, rules.bias_lr_factor),
+        optimizer(),
         TrainingData(records, sample, rules.batch_size, rules.workers, share),
         rates,
         rules.epochs,
         partial(keep_masks, net.mask_shape(rules.batch_size), model.dropout, rules.seed, share=share),
         rules.clip_norm,
         processes,
-        partial(compiling, Graph(description, params.loss, rules, len(rates)), processes),
+        partial(compiling, learning, processes),
+        freezing if rules.freeze else None,
     )
 
 
@@ -174,7 +186,7 @@ def compiling(graph: Graph, processes: Processes) -> AbstractContextManager[None
         return nullcontext()
     rules = replace(graph.rules, seed=0, workers=1, checkpoint_every=1)
     rules = replace(rules, schedule="cosine", milestones=(), lr_factor=0.1, warmup_epochs=0.0)
-    rules = replace(rules, lr_start=0.0, lr_max=1.0, lr_end=0.0)
+    rules = replace(rules, lr_start=0.0, lr_max=1.0, lr_end=0.0, freeze_after_epochs=0.0)
     return kept_graph(project() / "work" / "graphs", replace(graph, rules=rules))
 
 

@@ -132,7 +132,7 @@ def test_the_sections_that_a_stage_does_not_declare_are_checked_too(folder):
 def test_an_unknown_key_is_named_with_the_known_ones(folder):
     assert sentence_of("  epochs: 7\n", "  epoch: 7\n") == (
         "params.yaml: train: unknown key epoch; known: batch_size, bias_lr_factor, checkpoint_every, "
-        "clip_norm, epochs, freeze, lr_end, lr_factor, "
+        "clip_norm, epochs, freeze, freeze_after_epochs, lr_end, lr_factor, "
         "lr_max, lr_start, milestones, momentum, optimizer, processes, schedule, seed, warmup_epochs, "
         "weight_decay, workers"
     )
@@ -277,7 +277,10 @@ OUT_OF_RANGE = [
     ("freeze: 0", "freeze: 6", "train.freeze: expected a whole number >= 0 and <= 5, got 6"),
     ("freeze: 0", "freeze: -1", "train.freeze: expected a whole number >= 0 and <= 5, got -1"),
     ("freeze: 0", "freeze: 1",
-     "train.freeze: expected 0 with model.batch_norm, whose statistics would go on moving; got 1"),
+     "train.freeze: expected 0 with model.batch_norm, whose statistics are to be found first, or "
+     "train.freeze_after_epochs above 0; got 1"),
+    ("freeze_after_epochs: 0.0", "freeze_after_epochs: -1",
+     "train.freeze_after_epochs: expected a number >= 0, got -1.0"),
     ("warmup_epochs: 0.5", "warmup_epochs: 7.5", "train.warmup_epochs: expected at most epochs (7), got 7.5"),
 ]  # fmt: skip
 
@@ -377,6 +380,14 @@ def test_vgg16s_weights_are_taken_for_its_full_width_without_batch_norm(folder, 
 def test_blocks_without_batch_norm_can_be_frozen(folder):
     text = TEXT.replace("freeze: 0", "freeze: 5").replace("batch_norm: true", "batch_norm: false")
     assert load_text(text).train.freeze == 5
+
+
+def test_blocks_with_batch_norm_can_be_frozen_after_they_have_learnt(folder):
+    text = TEXT.replace("freeze: 0", "freeze: 1").replace(
+        "freeze_after_epochs: 0.0", "freeze_after_epochs: 0.5"
+    )
+    assert "batch_norm: true" in text
+    assert (load_text(text).train.freeze, load_text(text).train.freeze_after_epochs) == (1, 0.5)
 
 
 @pytest.mark.parametrize("digits", [400, 5000])

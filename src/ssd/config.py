@@ -308,10 +308,10 @@ class Train:
     """Optimisation: the optimizer, and its rate: a linear warm-up to `lr_max`, then a cosine or steps.
 
     cosine: down to `lr_end`. steps: times `lr_factor` after each of `milestones`, in epochs. `momentum` is Adam's
-    beta 1 where the optimizer is adam. `bias_lr_factor` multiplies the rate of biases. `clip_norm`: a gradient whose
-    norm over all weights is larger is scaled down to it; may be empty. `freeze`: so many of VGG16's blocks, the
-    first, keep their weights. `checkpoint_every`: steps between two states that an interrupted run goes on from.
-    `processes` share every batch among them.
+    beta 1 where the optimizer is adam. `bias_lr_factor` multiplies the rate of biases. `clip_norm`: a gradient
+    whose norm over all weights is larger is scaled down to it; may be empty. `freeze`: so many of VGG16's blocks,
+    the first, keep their weights, after they have learnt for `freeze_after_epochs`. `checkpoint_every`: steps
+    between two states that an interrupted run goes on from. `processes` share every batch among them.
     """
 
     seed: Count
@@ -330,6 +330,7 @@ class Train:
     bias_lr_factor: AboveZero
     clip_norm: Annotated[float | None, Above(0)]
     freeze: Annotated[int, AtLeast(0), AtMost(5)]
+    freeze_after_epochs: NotNegative
     workers: Positive
     processes: Positive
     checkpoint_every: Positive
@@ -396,10 +397,10 @@ class Params:
                 f"train.batch_size: expected at least 2{a_process} with separable heads: their batch norm would see "
                 f"a single cell of the smallest map; got {train.batch_size}"
             )
-        if self.train.freeze and self.model.batch_norm:
+        if train.freeze and not train.freeze_after_epochs and self.model.batch_norm:
             raise ValueError(
-                "train.freeze: expected 0 with model.batch_norm, whose statistics would go on moving; "
-                f"got {self.train.freeze}"
+                "train.freeze: expected 0 with model.batch_norm, whose statistics are to be found first, or "
+                f"train.freeze_after_epochs above 0; got {train.freeze}"
             )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import mindspore.nn as nn
@@ -14,7 +15,7 @@ from ssd.engine.dropout import keep_masks
 from ssd.engine.history import EpochLosses
 from ssd.engine.optimizer import make_optimizer
 from ssd.engine.resume import run
-from ssd.engine.training import Training
+from ssd.engine.training import Freezing, Training
 
 STEPS_PER_EPOCH, EPOCHS = 3, 3
 RATES = np.linspace(0.02, 0.005, STEPS_PER_EPOCH * EPOCHS).astype(np.float32)
@@ -57,12 +58,18 @@ def of_epoch(epoch: int) -> list:
     return made
 
 
-def training(optimizer: str) -> tuple[nn.Cell, Training]:
+def training(kind: str) -> tuple[nn.Cell, Training]:
+    """By momentum or adam, or "adam, frozen": the convolution learns for four steps alone."""
     net = SmallNet()
-    made = make_optimizer(net, optimizer, RATES, 0.9, 1e-4, 2.0)
-    return net, Training(
-        net, Distance(), made, Fed(of_epoch), RATES, EPOCHS, lambda step: keep_masks(SHAPE, 0.2, 1, step)
-    )
+    make = partial(make_optimizer, net, kind.partition(",")[0], RATES, 0.9, 1e-4, 2.0)
+
+    def freeze() -> None:
+        for parameter in net.conv.get_parameters():
+            parameter.requires_grad = False
+
+    freezing = Freezing(4, freeze, make) if kind.endswith("frozen") else None
+    masks = partial(keep_masks, SHAPE, 0.2, 1)
+    return net, Training(net, Distance(), make(), Fed(of_epoch), RATES, EPOCHS, masks, freezing=freezing)
 
 
 def weights_of(net: nn.Cell) -> dict[str, np.ndarray]:
@@ -92,7 +99,7 @@ def run_until(folder: Path, made: Training, kill_after: int, every: int) -> list
     return histories
 
 
-@pytest.fixture(scope="module", params=["momentum", "adam"])
+@pytest.fixture(scope="module", params=["momentum", "adam", "adam, frozen"])
 def uninterrupted(request, tmp_path_factory) -> tuple[str, dict[str, np.ndarray], tuple[EpochLosses, ...]]:
     net, made = training(request.param)
     histories = list(run(made, tmp_path_factory.mktemp("work"), 100))

@@ -1,5 +1,6 @@
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 
 import mindspore.nn as nn
 import numpy as np
@@ -10,7 +11,7 @@ from small_detector import DESCRIPTION, STEPS, Fed, Learnt, batch, epochs_of, tr
 from ssd.engine.checkpoint import build_network
 from ssd.engine.dropout import keep_masks
 from ssd.engine.optimizer import make_optimizer
-from ssd.engine.training import Batch, Training
+from ssd.engine.training import Batch, Freezing, Training
 from ssd.model.weights import initialise
 
 
@@ -176,6 +177,30 @@ def test_shifts_of_norms_are_no_biases() -> None:
     train_tiny(net, lambda _: [tiny_batch(1.0, 1.0)], [0.1], epochs=1, bias_lr_factor=2.0)
     np.testing.assert_allclose(net.beta.asnumpy(), 2 - 0.1, rtol=1e-6)
     np.testing.assert_allclose(net.bias.asnumpy(), 3 - 0.2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["momentum", "adam"])
+def test_weights_that_are_frozen_stay_and_the_others_go_on_as_if_nothing_had_been(kind: str) -> None:
+    rates = np.array([0.1, 0.05, 0.02], np.float32)
+
+    def trained(freeze_after: int) -> dict[str, np.ndarray]:
+        net = TinyNet()
+        make = partial(make_optimizer, net, kind, rates, 0.5, 0.0)
+
+        def freeze() -> None:
+            net.bias.requires_grad = False
+
+        data = Fed(lambda _: [tiny_batch(1.0, 4.0), tiny_batch(2.0, 3.0), tiny_batch(5.0, 1.0)])
+        freezing = Freezing(freeze_after, freeze, make)
+        list(Training(net, SumLoss(), make(), data, rates, 1, freezing=freezing).steps())
+        return weights_of(net)
+
+    never, at_once, after_one = trained(3), trained(0), trained(1)
+    for weights in (at_once, after_one):
+        np.testing.assert_array_equal(weights["kernel"], never["kernel"])
+    np.testing.assert_array_equal(at_once["bias"], [3, 3])
+    np.testing.assert_allclose(after_one["bias"], [2.9, 2.9], rtol=1e-6)
+    assert (never["bias"] < 2.85).all()
 
 
 def test_weight_decay_pulls_at_kernels_and_spares_norms_and_biases() -> None:

@@ -111,3 +111,32 @@ def test_the_statistics_of_separable_heads_stay_the_tutorials() -> None:
     average_statistics(net, 2000)
     assert net.class_heads.heads[0].norm.bn_train.momentum == pytest.approx(0.03)
     assert net.extras[0][0].norm.bn_train.momentum == pytest.approx(0.01)
+
+
+def test_batch_norm_of_frozen_blocks_goes_by_its_moving_statistics_and_leaves_them(
+    photos: np.ndarray,
+) -> None:
+    net, detecting = slim_network(3, True, "conv", 1), slim_network(3, True, "conv", 1)
+    for each in (net, detecting):
+        norm = each.backbone.block1[0].norm
+        norm.moving_mean.set_data(Tensor(np.full(norm.moving_mean.shape, 0.25, np.float32)))
+    before = {each.name: each.asnumpy().copy() for each in net.get_parameters() if "moving" in each.name}
+    net.backbone.freeze(1)
+    pixels = Tensor(photos[:1])
+    of_block = net.backbone.set_train(True).block1(pixels)
+    np.testing.assert_array_equal(of_block.asnumpy(), detecting.backbone.block1(pixels).asnumpy())
+    net.backbone(pixels)
+    for parameter in net.backbone.get_parameters():
+        if "moving" in parameter.name:
+            is_frozen = "block1." in parameter.name
+            assert np.array_equal(parameter.asnumpy(), before[parameter.name]) is is_frozen, parameter.name
+
+
+@pytest.mark.parametrize("side", [4, 5])
+@pytest.mark.parametrize("training", [False, True])
+def test_pooling_before_the_last_relu_of_a_block_comes_to_the_same(side: int, training: bool) -> None:
+    backbone = slim_network(3, False, "conv", 1).backbone.set_train(training)
+    pixels = Tensor(np.random.default_rng(1).standard_normal((2, 3, side, side)).astype(np.float32))
+    at_the_end = backbone.pool(backbone.block1(pixels)).asnumpy()
+    assert (at_the_end == 0).any() and (at_the_end > 0).any()
+    np.testing.assert_array_equal(backbone.halved(backbone.block1, pixels).asnumpy(), at_the_end)

@@ -27,12 +27,13 @@ OTHER = {
     "bias_lr_factor": 3.0,
     "clip_norm": 5.0,
     "freeze": 2,
+    "freeze_after_epochs": 1.0,
     "workers": 2,
     "processes": 2,
     "checkpoint_every": 17,
 }
 SAME_GRAPH = {
-    *("seed", "workers", "checkpoint_every"),
+    *("seed", "workers", "checkpoint_every", "freeze_after_epochs"),
     *("schedule", "lr_start", "lr_max", "lr_end", "lr_factor", "milestones", "warmup_epochs"),
 }
 """The values of these are in parameters, or in what the step is given."""

@@ -2,9 +2,9 @@
 
 import io
 import json
-from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +36,11 @@ class CocoResults:
         """The table of entries with image_id, category_id, bbox and score; a table is what it was."""
         if isinstance(entries, cls):
             return entries
-        image_ids, category_ids, boxes, scores = array("q"), array("q"), array("d"), array("d")
-        for each in entries:
-            image_ids.append(each["image_id"])
-            category_ids.append(each["category_id"])
-            boxes.extend(each["bbox"])
-            scores.append(each["score"])
-        return cls(
-            np.frombuffer(image_ids, np.int64),
-            np.frombuffer(category_ids, np.int64),
-            np.frombuffer(boxes, np.float64).reshape(-1, 4),
-            np.frombuffer(scores, np.float64),
-        )
+        left = iter(entries)
+        blocks = [_columns([])]
+        while some := list(islice(left, _AT_ONCE)):
+            blocks.append(_columns(some))
+        return cls(*map(np.concatenate, zip(*blocks, strict=True)))
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -67,6 +60,17 @@ class CocoResults:
 
 
 _AT_ONCE = 4096
+"""Entries of which there are objects at once."""
+
+
+def _columns(entries: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The columns of entries, in the order of the table's attributes."""
+    return (
+        np.array([each["image_id"] for each in entries], np.int64),
+        np.array([each["category_id"] for each in entries], np.int64),
+        np.array([each["bbox"] for each in entries], np.float64).reshape(-1, 4),
+        np.array([each["score"] for each in entries], np.float64),
+    )
 
 
 def write_coco_results(path: Path, results: CocoResults) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Protocol
 
 import mindspore as ms
@@ -32,6 +33,23 @@ class Data(Protocol):
         """The images of one batch."""
 
 
+@dataclass(frozen=True)
+class Freezing:
+    """The end of some weights' learning.
+
+    Attributes:
+        after: so many steps.
+        freeze: fixes the weights.
+        optimizer: makes the one of the others.
+        compiling: what the steps to come are compiled within.
+    """
+
+    after: int
+    freeze: Callable[[], None]
+    optimizer: Callable[[], nn.Optimizer]
+    compiling: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
 class Training:
     """A training that can be stopped after any step and gone on with from its state, with the same result.
 
@@ -46,6 +64,7 @@ class Training:
         clip_norm: a gradient whose norm over all weights is larger is scaled down to it; None: never.
         processes: that train together; `data`, `masks` and `loss` are of this one's share of a batch.
         compiling: what the step is compiled within, such as `kept_graph`.
+        freezing: of weights that do not learn to the end; what the optimizer remembers of the others stays.
     """
 
     def __init__(
@@ -60,14 +79,18 @@ class Training:
         clip_norm: float | None = None,
         processes: Processes = ALONE,
         compiling: Callable[[], AbstractContextManager[None]] = nullcontext,
+        freezing: Freezing | None = None,
     ) -> None:
         self.net = net
+        self.loss = loss
         self.data = data
         self.rates = rates
         self.epochs = epochs
         self.masks = masks
+        self.clip_norm = clip_norm
         self.processes = processes
         self.compiling = compiling
+        self.freezing = freezing
         self.compiled = False
         self.taking_step = TrainingStep(net, loss, optimizer, clip_norm, processes)
         moving = moving_statistics(net) if processes.count > 1 else []
@@ -88,8 +111,7 @@ class Training:
             ValueError: a weight that is not finite.
         """
         self._require_finite()
-        tensors = {each.name: each.asnumpy().copy() for each in self.taking_step.get_parameters()}
-        return State(self.step, self.history, tuple(self.losses), tensors)
+        return State(self.step, self.history, tuple(self.losses), self._tensors())
 
     def restore(self, state: State | None) -> None:
         """Go back, or on, to a state of the same training, if there is one; before the first step.
@@ -98,10 +120,28 @@ class Training:
             ValueError: another process has another state.
         """
         if state:
-            for parameter in self.taking_step.get_parameters():
-                parameter.set_data(Tensor(state.tensors[parameter.name]))
             self.step, self.history, self.losses = state.step, state.history, list(state.losses)
+            self._freeze_when_due()
+            self._set(state.tensors)
         require_same_step(self.step, self.processes)
+
+    def _tensors(self) -> dict[str, np.ndarray]:
+        return {each.name: each.asnumpy().copy() for each in self.taking_step.get_parameters()}
+
+    def _set(self, tensors: dict[str, np.ndarray]) -> None:
+        for parameter in self.taking_step.get_parameters():
+            parameter.set_data(Tensor(tensors[parameter.name]))
+
+    def _freeze_when_due(self) -> None:
+        """Go on with another step once some weights are not to learn any more."""
+        if self.freezing is None or self.step < self.freezing.after:
+            return
+        tensors = self._tensors()
+        self.freezing.freeze()
+        optimizer = self.freezing.optimizer()
+        self.taking_step = TrainingStep(self.net, self.loss, optimizer, self.clip_norm, self.processes)
+        self._set(tensors)
+        self.compiling, self.compiled, self.freezing = self.freezing.compiling, False, None
 
     def steps(self) -> Iterator[int]:
         """Take the steps that are left; after each, and after its epoch was closed if it ends one, its number from 1.
@@ -110,11 +150,11 @@ class Training:
             ValueError: a loss that is not finite, with the epoch, step and images, or a weight, with the epoch.
         """
         compile_whole_cells()
-        self.taking_step.set_train(True)
         with gauge("train", len(self.rates), "step", self.step) as bar:
             while self.step < len(self.rates):
                 epoch, done = self.step // self.steps_per_epoch + 1, self.step % self.steps_per_epoch
                 for batch in self.data.batches(epoch, done):
+                    self._freeze_when_due()
                     losses = self._take_step(batch)
                     if not np.isfinite(losses).all():
                         raise ValueError(self._diverged(epoch, losses[0], batch))
@@ -129,6 +169,7 @@ class Training:
     def _take_step(self, batch: Batch) -> tuple[float, float, float]:
         inputs = [Tensor(each) for each in (*batch, *self.masks(self.step))]
         if not self.compiled:
+            self.taking_step.set_train(True)
             with self.compiling():
                 self.taking_step.compile(*inputs)
             self.compiled = True

@@ -63,9 +63,13 @@ class ConvBlock(nn.Cell):
         self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
         self.relu = nn.ReLU()
 
+    def before_relu(self, x: Tensor) -> Tensor:
+        """The convolution, normalised if asked for."""
+        return self.norm(self.conv(x))
+
     def construct(self, x: Tensor) -> Tensor:
         """The block's output."""
-        return self.relu(self.norm(self.conv(x)))
+        return self.relu(self.before_relu(x))
 
 
 def average_statistics(net: nn.Cell, steps: int) -> None:
@@ -122,6 +126,7 @@ class VGG16(nn.Cell):
     def freeze(self, blocks: int) -> None:
         """Fix the first blocks: no gradient of their weights is taken, nor one back to them.
 
+        Batch norm in them goes by its moving statistics from then on, as in detection, and these stay as they are.
         To be called before the network is compiled and before the optimizer is made.
 
         Args:
@@ -131,16 +136,26 @@ class VGG16(nn.Cell):
         for block in (self.block1, self.block2, self.block3, self.block4, self.block5)[:blocks]:
             for parameter in block.get_parameters():
                 parameter.requires_grad = False
+            for layer in block:
+                if isinstance(layer.norm, nn.BatchNorm2d):
+                    layer.norm.use_batch_statistics = False
 
     def after(self, block: int, x: Tensor) -> Tensor:
         """The output of a block; where it is fixed, the end of the backward pass."""
         return ops.stop_gradient(x) if block <= self.frozen else x
 
+    def halved(self, block: nn.SequentialCell, x: Tensor) -> Tensor:
+        """A block's output, pooled: before its last ReLU, which comes to the same and has a quarter to do."""
+        *before, last = block.cell_list
+        for layer in before:
+            x = layer(x)
+        return last.relu(self.pool(last.before_relu(x)))
+
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """conv4_3 and pool5: what VGG16's own convolutions make of images."""
-        x = self.pool(self.after(1, self.block1(images)))
-        x = self.pool(self.after(2, self.block2(x)))
-        x = self.pool(self.after(3, self.block3(x)))
+        x = self.after(1, self.halved(self.block1, images))
+        x = self.after(2, self.halved(self.block2, x))
+        x = self.after(3, self.halved(self.block3, x))
         conv4_3 = self.after(4, self.block4(x))
         return conv4_3, self.pool5(self.after(5, self.block5(self.pool(conv4_3))))
 
