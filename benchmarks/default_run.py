@@ -2,14 +2,16 @@
 
 Run from the project's folder, a Git clone: `python benchmarks/default_run.py [--commit REVISION] [--rounds N]`. Stage
 train of this code and that of the other revision, each with its own params.yaml and its own records of the sample, go
-by turns: while one takes its steps, the other is stopped. A training's time is that of a step times its number of
-steps; a run's has the stages before it too, each once. To compile, to evaluate and to report take both about a minute
-more.
+by turns: while one takes its steps, the others are stopped. Where first blocks keep their weights after some epochs,
+steps before and after that are timed apart, in a process of their own each. A training's time is that of its steps,
+each kind's time times their number; a run's has the stages before it too, each once. To compile, to evaluate and to
+report take both about a minute more, and ours some ten seconds to compile the second kind of steps.
 """
 
 import argparse
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,26 +51,36 @@ def main() -> None:
 def rows(commit: str = FIRST, rounds: int = ROUNDS, steps: int = STEPS) -> list[Row]:
     """A step and the whole training of both, for a table of all that is claimed."""
     with tempfile.TemporaryDirectory(prefix="default-run-") as name:
-        projects = {"ours": Path(name) / "ours", "peer": Path(name) / "peer"}
+        projects = {each: Path(name) / each for each in ("ours", "frozen", "peer")}
         copy_code(projects["ours"])
         check_out(projects["peer"], commit)
-        before = dict.fromkeys(projects, 0.0)
+        before = {"ours": 0.0, "peer": 0.0}
         for stage in ("download", "mindrecord", "anchors"):
-            for side, project in projects.items():
+            for side in before:
                 begin = time.perf_counter()
-                Checkout(project, project).run(f"stages.{stage}")
+                Checkout(projects[side], projects[side]).run(f"stages.{stage}")
                 before[side] += time.perf_counter() - begin
+        shutil.copytree(projects["ours"], projects["frozen"])
+        learning, frozen = steps_of(projects["ours"])
+        freeze_after(projects["ours"], 1000)
+        freeze_after(projects["frozen"], 0.001)
         children = {
             side: [__file__, "--steps", str(steps), "--train", str(project)]
             for side, project in projects.items()
+            if side != "frozen" or frozen
         }
         times = {side: each.times(1 / steps) for side, each in contest(children, rounds).items()}
-        steps_of_run = {side: steps_of(project) for side, project in projects.items()}
-    training = {side: times[side].times(steps_of_run[side] / 60) for side in projects}
-    run = {side: training[side].plus(before[side] / 60) for side in projects}
-    all_steps = f"{steps_of_run['ours']:,}, beside {steps_of_run['peer']:,}"
+        of_peer, _ = steps_of(projects["peer"])
+    training = {"ours": times["ours"].times(learning / 60), "peer": times["peer"].times(of_peer / 60)}
+    of_step = [_beside(f"a training step of the sample, beside that of commit {commit}", times, "s")]
+    if frozen:
+        of_frozen = {"ours": times["frozen"], "peer": times["peer"]}
+        of_step.append(_beside("the same once the first blocks keep their weights", of_frozen, "s"))
+        training["ours"] = training["ours"].plus(times["frozen"].times(frozen / 60))
+    run = {side: training[side].plus(before[side] / 60) for side in training}
+    all_steps = f"{learning + frozen:,}, beside {of_peer:,}"
     return [
-        _beside(f"a training step of the sample, beside that of commit {commit}", times, "s"),
+        *of_step,
         _beside(f"all steps of the default run, {all_steps}", training, "min"),
         _beside("the same with stages download, mindrecord and anchors", run, "min", "half"),
     ]
@@ -93,11 +105,21 @@ def check_out(project: Path, commit: str) -> None:
         files.extractall(project, filter="data")
 
 
-def steps_of(project: Path) -> int:
-    """How many steps its recipe has."""
+def steps_of(project: Path) -> tuple[int, int]:
+    """How many steps its recipe has: those in which all weights learn, and those after some are frozen."""
     params = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
-    of_epoch = params["dataset"]["sample"]["train_images"] // params["train"]["batch_size"]
-    return params["train"]["epochs"] * of_epoch
+    rules = params["train"]
+    of_epoch = params["dataset"]["sample"]["train_images"] // rules["batch_size"]
+    steps = rules["epochs"] * of_epoch
+    learning = round(rules["freeze_after_epochs"] * of_epoch) if rules.get("freeze") else steps
+    return min(learning, steps), max(steps - learning, 0)
+
+
+def freeze_after(project: Path, epochs: float) -> None:
+    """Have its training freeze what it freezes after so many epochs."""
+    path = project / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(freeze_after_epochs:) [\d.]+", rf"\1 {epochs}", text), encoding="utf-8")
 
 
 def train(project: Path, steps: int) -> None:

@@ -31,9 +31,10 @@ class Times:
         """In another unit."""
         return Times(self.median * factor, self.low * factor, self.high * factor)
 
-    def plus(self, amount: float) -> "Times":
-        """With an amount more."""
-        return Times(self.median + amount, self.low + amount, self.high + amount)
+    def plus(self, more: "Times | float") -> "Times":
+        """With an amount more, or with other times: the lowest with the lowest, the highest with the highest."""
+        other = more if isinstance(more, Times) else Times(more, more, more)
+        return Times(self.median + other.median, self.low + other.low, self.high + other.high)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -15,6 +16,12 @@ from dvc.utils.hydra import apply_overrides
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from slim_project import CODE, OUTPUTS, STAGES, WIRING, Project, copy_project
+
+from ssd.config import load_params
+from ssd.data.records import open_records
+from ssd.engine.checkpoint import load_anchors
+from ssd.engine.processes import Processes
+from stages import train
 
 UP_TO_DATE = "Data and pipelines are up to date."
 
@@ -250,6 +257,29 @@ def test_an_experiment_in_a_folder_of_its_own_runs_its_own_code_and_leaves_the_w
     assert "the code of the experiment" in told
     assert stages_run(told) == ["report"]
     assert project.digests() == before
+
+
+# Weights that do not learn to the end
+
+
+@pytest.mark.parametrize(("blocks", "frozen"), [(0, ()), (2, ("backbone.block1.", "backbone.block2."))])
+def test_the_blocks_of_the_recipe_are_frozen_after_its_epochs(by_hand, monkeypatch, blocks, frozen):
+    monkeypatch.chdir(by_hand.folder)
+    params = load_params("params.yaml", train.Params)
+    rules = replace(params.train, freeze=blocks, freeze_after_epochs=0.5)  # of two steps each
+    made = train.prepare(
+        replace(params, train=rules),
+        Processes(),
+        open_records(train.RECORDS, "train"),
+        load_anchors(train.ANCHORS),
+        train.describe(params),
+        None,
+    )
+    everything = {each.name for each in made.net.trainable_params()}
+    for _ in made.steps():
+        names = {each.name for each in made.taking_step.optimizer.parameters}
+        assert names == {name for name in everything if made.step < 2 or not name.startswith(frozen)}
+    assert made.step == 2 and any(name.startswith("backbone.block1.") for name in everything)
 
 
 # Ctrl-C and bad input
