@@ -127,15 +127,11 @@ def parse_json(data: bytes, address: str, keys: Collection[str] | None = None) -
         ValueError: not JSON; one sentence with the address and, where known, the line.
     """
 
-    if keys is None:
-        only_these = None
-    else:
-
-        def only_these(entry: dict[str, Any]) -> dict[str, Any]:
-            return {key: value for key, value in entry.items() if key in keys}
+    def only_these(entry: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in entry.items() if keys is None or key in keys}
 
     try:
-        return json.loads(data.decode("utf-8"), object_hook=only_these)
+        return json.loads(data.decode("utf-8"), object_hook=None if keys is None else only_these)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{address}: expected JSON in UTF-8, got a byte that is not ({error.reason})"

@@ -35,7 +35,9 @@ class Data(Protocol):
 
 @dataclass(frozen=True)
 class Freezing:
-    """The end of some weights' learning.
+    """The end of some weights' learning, which spares their gradients (after Brock et al. 2017, FreezeOut).
+
+    Departure: the rate does not fall first for them, layer by layer; they stop where they are.
 
     Attributes:
         after: so many steps.
