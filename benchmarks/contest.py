@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from measure import Times
 
-WARM_UP = 2
-
 
 def serve(work: Callable[[], object]) -> None:
     """In a child: do the work once for every line that comes in, and tell the seconds that it took."""
@@ -24,12 +22,13 @@ def serve(work: Callable[[], object]) -> None:
         print(time.perf_counter() - begin, flush=True)
 
 
-def contest(children: Mapping[str, Sequence[str]], rounds: int) -> dict[str, Times]:
+def contest(children: Mapping[str, Sequence[str]], rounds: int, warm_up: int = 2) -> dict[str, Times]:
     """Seconds by the clock of each child's work, taken in turn.
 
     Args:
         children: arguments for Python, by name; each process calls `serve`.
-        rounds: measured, after two that are not.
+        rounds: measured.
+        warm_up: rounds before them that are not.
 
     Raises:
         RuntimeError: a child that ended.
@@ -43,13 +42,13 @@ def contest(children: Mapping[str, Sequence[str]], rounds: int) -> dict[str, Tim
             running[name] = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
             _answer(name, running[name])
             os.kill(running[name].pid, signal.SIGSTOP)
-        for number in range(WARM_UP + rounds):
+        for number in range(warm_up + rounds):
             for name, child in running.items():
                 os.kill(child.pid, signal.SIGCONT)
                 print(file=child.stdin, flush=True)
                 taken = float(_answer(name, child))
                 os.kill(child.pid, signal.SIGSTOP)
-                if number >= WARM_UP:
+                if number >= warm_up:
                     seconds[name].append(taken)
     finally:
         for child in running.values():

@@ -23,7 +23,7 @@ from ssd.data.records import Records, open_records, without_sentinel
 from ssd.data.shards import open_shard, read_row
 
 COUNTS = (1, 10, 100)
-IMAGES, ROUNDS = 20, 9
+IMAGES, ROUNDS = 20, 31
 GOALS = {10: "at least 20"}
 
 

@@ -32,12 +32,10 @@ class TargetEncoder:
             labels: B times [G], 1 and up.
         """
         all_boxes, all_labels = np.concatenate(boxes), np.concatenate(labels)
-        matched = self.matcher(all_boxes, [len(each) for each in boxes])
-        offsets = np.zeros((*matched.shape, 4), np.float32)
-        anchor_labels = np.zeros(matched.shape, np.int32)
-        (positive,) = np.nonzero(matched.ravel() >= 0)
+        positive, answered = self.matcher(all_boxes, [len(each) for each in boxes])
+        offsets = np.zeros((len(boxes), len(self.anchors), 4), np.float32)
+        anchor_labels = np.zeros(offsets.shape[:2], np.int32)
         if len(positive):
-            answered = matched.ravel().take(positive)
             anchors = self.anchors.take(positive % len(self.anchors), axis=0)
             offsets.reshape(-1, 4)[positive] = encode(
                 all_boxes.take(answered, axis=0), anchors, self.variances

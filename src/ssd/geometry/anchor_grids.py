@@ -29,7 +29,7 @@ class AnchorGrids(NamedTuple):
         width: [K] columns.
         start: [K] where the anchors of each begin in `members`.
         members: [A] indices of anchors, rows outer.
-        corners: [A, 4] yxyx, the anchors themselves.
+        corners: [4, A] yxyx, the anchors themselves.
         areas: [A] theirs.
         smallest: side of the smallest box for which rounding is no matter.
     """
@@ -81,7 +81,7 @@ def find_grids(anchors: np.ndarray) -> AnchorGrids | None:
         width=last[1, :, 0].astype(np.int64) + 1,
         start=start,
         members=np.concatenate(members),
-        corners=anchors,
+        corners=np.ascontiguousarray(anchors.T),
         areas=area(anchors),
         smallest=1e3 * rounding,
     )
@@ -112,9 +112,9 @@ def overlapping(
     step, shape, first, last = grids[:4]
     low, high = np.ascontiguousarray(boxes.T, np.float32).reshape(2, 2, 1, -1)
     size = high - low
-    if size.min() < grids.smallest:
+    if np.minimum.reduce(size, axis=None) < grids.smallest:
         return None
-    place = (low + high) / (2 * step)  # [2, K, G], in steps, as all that follow
+    place = (low + high) / 2 / step  # [2, K, G], in steps, as all that follow
     place -= first
     size = size / step
     away = np.rint(place)  # of the nearest anchor's centre, and then from it
@@ -123,14 +123,15 @@ def overlapping(
     away -= place
     np.abs(away, out=away)
     most = np.minimum(size, shape)
-    half = (size + shape) / 2
+    half = size + shape
+    half /= 2
     reach = half - away
     np.minimum(reach, most, out=reach)
     np.maximum(reach, 0, out=reach)
     shared = reach[0] * reach[1]
     areas = size[0] * size[1] + shape[0] * shape[1]
-    at_least = np.minimum((shared / (areas - shared)).max(axis=0), threshold)
-    if at_least.min() <= 0:
+    at_least = np.minimum(np.maximum.reduce(shared / (areas - shared), axis=0), threshold)
+    if np.minimum.reduce(at_least) <= 0:
         return None
     at_least *= 1 - _SLACK
     needed = areas * (at_least / (1 + at_least))  # of an area that is shared
@@ -178,11 +179,11 @@ def _windows(
 
 def _ious(grids: AnchorGrids, boxes: np.ndarray, box: np.ndarray, anchor: np.ndarray) -> np.ndarray:
     """[P] the IoUs of pairs of a box and an anchor, by their indices; the very numbers of `boxes.iou`."""
-    a, b = boxes.take(box, axis=0).T, grids.corners.take(anchor, axis=0).T
-    ious, width = (np.minimum(a[to], b[to]) - np.maximum(a[by], b[by]) for by, to in ((0, 2), (1, 3)))
-    np.maximum(ious, 0, out=ious)
-    np.maximum(width, 0, out=width)
-    ious *= width
+    a, b = np.ascontiguousarray(boxes.T).take(box, axis=1), grids.corners.take(anchor, axis=1)
+    sides = np.minimum(a[2:], b[2:])
+    sides -= np.maximum(a[:2], b[:2])
+    np.maximum(sides, 0, out=sides)
+    ious = sides[0] * sides[1]
     union = area(boxes).take(box) + grids.areas.take(anchor)
     union -= ious
     ious /= union

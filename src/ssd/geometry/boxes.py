@@ -68,16 +68,17 @@ def clip(boxes: np.ndarray) -> np.ndarray:
     return np.clip(boxes, 0, 1)
 
 
-def centres_and_sizes(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Centre y, centre x, height and width, [...] each, of boxes [..., 4] yxyx."""
-    ymin, xmin, ymax, xmax = np.moveaxis(boxes, -1, 0)
-    height, width = ymax - ymin, xmax - xmin
-    return ymin + height / 2, xmin + width / 2, height, width
+def centres_and_sizes(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centres y, x and sizes height, width, [2, ...] both, of boxes [..., 4] yxyx."""
+    corners = np.ascontiguousarray(np.moveaxis(boxes, -1, 0))
+    sizes = corners[2:] - corners[:2]
+    return corners[:2] + sizes / 2, sizes
 
 
 def to_cyxhw(boxes: np.ndarray) -> np.ndarray:
     """Boxes [..., 4] yxyx as centre and size: centre y, centre x, height, width."""
-    return np.stack(centres_and_sizes(boxes), axis=-1)
+    centres, sizes = centres_and_sizes(boxes)
+    return np.stack([*centres, *sizes], axis=-1)
 
 
 def to_yxyx(boxes_cyxhw: np.ndarray) -> np.ndarray:

@@ -37,52 +37,58 @@ class Matcher:
         self.threshold = threshold
         self.grids = find_grids(anchors)
 
-    def __call__(self, gt_boxes: np.ndarray, counts: Sequence[int]) -> np.ndarray:
-        """For each anchor of each image the ground truth it answers for, or -1: [B, A] int32, index into `gt_boxes`.
+    def __call__(self, gt_boxes: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The anchors that answer for a ground truth, and for which: [P] each, index into `gt_boxes`.
 
-        The images are taken together because the time is that of NumPy's calls, not of what they work on.
+        Anchors are numbered through all images, image after image, and come in ascending order. The images are taken
+        together because the time is that of NumPy's calls, not of what they work on.
 
         Args:
             gt_boxes: [N, 4] yxyx, image after image.
-            counts: [B] how many of them are each image's; each may be 0.
+            counts: how many of them are each image's; each may be 0.
         """
         found = overlapping(self.grids, gt_boxes, self.threshold) if self.grids and len(gt_boxes) else None
         if found is None:
             return self._one_by_one(gt_boxes, counts)
         at_least, gts, anchors, ious = found
-        matched = np.full((len(counts), len(self.anchors)), -1, np.int32)
-        flat = matched.reshape(-1)  # one number says image and anchor
         if len(counts) > 1:
             anchors = anchors + (np.arange(len(counts)) * len(self.anchors)).repeat(counts).take(gts)
-        # of assignments to one anchor the last stands: the highest IoU, of equal ones the first ground truth
+        # of claims to one anchor the last stands: the highest IoU, of equal ones the first ground truth
         (above,) = np.nonzero((ious >= self.threshold)[::-1])
         above = len(ious) - 1 - above
         above = above.take(ious.take(above).argsort(kind="stable"))
-        flat[anchors.take(above)] = gts.take(above)
         begins = gts.searchsorted(np.arange(len(gt_boxes)))
         best = np.maximum.reduceat(ious, begins)
-        nearest = np.where(ious == best.take(gts), anchors, flat.size)
+        nearest = np.where(ious == best.take(gts), anchors, len(counts) * len(self.anchors))
         own = np.minimum.reduceat(nearest, begins)
-        flat[own] = np.arange(len(own))
+        claims = [(anchors.take(above), gts.take(above)), (own, np.arange(len(own)))]
         if len(set(own.tolist())) < len(own):
             owner = self._settled(gt_boxes, own, best, begins, (at_least, anchors, ious))
-            flat[list(owner)] = list(owner.values())
-        return matched
+            claims.append((np.array(list(owner)), np.array(list(owner.values()))))
+        answered = np.empty(len(counts) * len(self.anchors), np.int64)
+        positive = np.zeros(len(answered), bool)
+        for places, claimants in claims:
+            positive[places] = True
+            answered[places] = claimants
+        (places,) = np.nonzero(positive)
+        return places, answered.take(places)
 
-    def _one_by_one(self, gt_boxes: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+    def _one_by_one(self, gt_boxes: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """As a call, of images of which not all can be looked at in their grids."""
-        ends = np.cumsum([0, *counts])
-        matched = np.full((len(counts), len(self.anchors)), -1, np.int32)
-        for image, (begin, end) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
-            if begin < end:
-                alone = gt_boxes[begin:end]
-                of_image = (
-                    self(alone, [end - begin])
-                    if len(counts) > 1
-                    else match(alone, self.anchors, self.threshold)
-                )
-                matched[image] = np.where(of_image < 0, of_image, of_image + begin)
-        return matched
+        places, answered = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        begin = 0
+        for image, count in enumerate(counts):
+            alone = gt_boxes[begin : begin + count]
+            if count and len(counts) > 1:
+                of_image, gts = self(alone, [count])
+            else:
+                matched = match(alone, self.anchors, self.threshold)
+                (of_image,) = np.nonzero(matched >= 0)
+                gts = matched[of_image]
+            places.append(of_image + image * len(self.anchors))
+            answered.append(gts + begin)
+            begin += count
+        return np.concatenate(places), np.concatenate(answered)
 
     def _settled(
         self,

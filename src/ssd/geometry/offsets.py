@@ -28,18 +28,12 @@ def encode(boxes: np.ndarray, anchors: np.ndarray, variances: tuple[float, float
     Returns:
         [N, 4] cy, cx, h, w; finite; float32 for float32.
     """
-    y, x, height, width = centres_and_sizes(boxes)
-    anchor_y, anchor_x, anchor_height, anchor_width = centres_and_sizes(anchors)
+    centres, sizes = centres_and_sizes(boxes)
+    anchor_centres, anchor_sizes = centres_and_sizes(anchors)
     of_centre, of_size = variances
-    return np.stack(
-        [
-            (y - anchor_y) / anchor_height / of_centre,
-            (x - anchor_x) / anchor_width / of_centre,
-            np.log(np.maximum(height / anchor_height, MIN_SIZE_RATIO)) / of_size,
-            np.log(np.maximum(width / anchor_width, MIN_SIZE_RATIO)) / of_size,
-        ],
-        axis=-1,
-    )
+    moves = (centres - anchor_centres) / anchor_sizes / of_centre
+    growths = np.log(np.maximum(sizes / anchor_sizes, MIN_SIZE_RATIO)) / of_size
+    return np.concatenate([moves, growths]).T
 
 
 def decode(offsets: np.ndarray, anchors: np.ndarray, variances: tuple[float, float]) -> np.ndarray:
@@ -54,7 +48,7 @@ def decode(offsets: np.ndarray, anchors: np.ndarray, variances: tuple[float, flo
         yxyx, of the offsets' shape; not clipped; float32 for float32.
     """
     y, x, height, width = np.moveaxis(offsets, -1, 0)
-    anchor_y, anchor_x, anchor_height, anchor_width = centres_and_sizes(anchors)
+    (anchor_y, anchor_x), (anchor_height, anchor_width) = centres_and_sizes(anchors)
     of_centre, of_size = variances
     boxes_cyxhw = [
         anchor_y + y * of_centre * anchor_height,
