@@ -11,7 +11,14 @@ BOX = [10.0, 10.0, 20.0, 20.0]
 def truth(*objects: int) -> dict[str, Any]:
     """An image each with an object of the given category: 17 cat, 18 dog."""
     annotations = [
-        {"image_id": image, "category_id": category, "bbox": BOX, "iscrowd": 0}
+        {
+            "id": image + 1,
+            "image_id": image,
+            "category_id": category,
+            "bbox": BOX,
+            "area": 400.0,
+            "iscrowd": 0,
+        }
         for image, category in enumerate(objects)
     ]
     categories = [{"id": 17, "name": "cat"}, {"id": 18, "name": "dog"}]

@@ -30,8 +30,16 @@ def golden(ties: str, plus_one: bool) -> VocEvaluation:
             image["gt_boxes"], image["gt_labels"], image["gt_difficult"], strict=True
         ):
             bbox = [x1, y1, x2 - x1 + widen, y2 - y1 + widen]
-            entry = {"image_id": number, "category_id": label, "bbox": bbox, "iscrowd": 0}
-            truth["annotations"].append({**entry, "difficult": difficult})
+            entry = {
+                "image_id": number,
+                "category_id": label,
+                "bbox": bbox,
+                "area": bbox[2] * bbox[3],
+                "iscrowd": 0,
+            }
+            truth["annotations"].append(
+                {"id": len(truth["annotations"]) + 1, **entry, "difficult": difficult}
+            )
         for (x1, y1, x2, y2), label, score in zip(
             image["det_boxes"], image["det_labels"], image["det_scores"], strict=True
         ):
@@ -117,7 +125,10 @@ def test_eleven_points_are_those_of_the_references_but_for_recalls_that_they_rou
 def truth(*objects: dict[str, Any], images: int = 2) -> dict[str, Any]:
     return {
         "images": [{"id": number} for number in range(1, images + 1)],
-        "annotations": [{"category_id": 2, "iscrowd": 0, **each} for each in objects],
+        "annotations": [
+            {"id": number, "category_id": 2, "area": 100.0, "iscrowd": 0, **each}
+            for number, each in enumerate(objects, 1)
+        ],
         "categories": [{"id": 2, "name": "cup"}, {"id": 5, "name": "hat"}],
     }
 
@@ -221,9 +232,11 @@ def test_five_thousand_images_take_seconds():
         "categories": [{"id": number} for number in range(1, 21)],
         "annotations": [
             {
+                "id": 3 * image + each + 1,
                 "image_id": image,
                 "category_id": categories[image][each],
                 "bbox": boxes[image][each],
+                "area": boxes[image][each][2] * boxes[image][each][3],
                 "iscrowd": 0,
             }
             for image in range(5000)

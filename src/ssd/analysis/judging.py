@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask
 
+from ssd.data.coco_annotations import CocoAnnotations
 from ssd.data.coco_results import CocoResults
-from ssd.data.source import is_counted
 
 MATCH_IOU = 0.5
 
@@ -114,25 +114,19 @@ def judge_all(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, An
     Raises:
         KeyError: a detection in an image that the file does not have.
     """
-    annotations: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in ground_truth["images"]}
-    for each in ground_truth["annotations"]:
-        annotations[each["image_id"]].append(each)
+    image_ids = [image["id"] for image in ground_truth["images"]]
+    annotations, counts = CocoAnnotations.of(ground_truth["annotations"]).of_images(image_ids)
     results = CocoResults.of(detections)
-    image_ids = list(annotations)
     unknown = np.setdiff1d(results.image_ids, image_ids)
     if len(unknown):
         raise KeyError(int(unknown[0]))
     order = np.argsort(results.image_ids, kind="stable")
     starts, ends = (np.searchsorted(results.image_ids, image_ids, side, order) for side in ("left", "right"))
-    for objects, start, end in zip(annotations.values(), starts, ends, strict=True):
-        found = results.at(order[start:end])
+    last = counts.cumsum()
+    for first, behind, start, end in zip(last - counts, last, starts, ends, strict=True):
+        objects, found = annotations.at(slice(first, behind)), results.at(order[start:end])
         yield judge(
-            Objects(
-                boxes([each["bbox"] for each in objects]),
-                np.array([each["category_id"] for each in objects], dtype=np.int64),
-                np.array([bool(each["iscrowd"]) for each in objects], dtype=bool),
-                np.array([is_counted(each) for each in objects], dtype=bool),
-            ),
+            Objects(objects["bbox"], objects["category_id"], objects["iscrowd"], objects.is_counted),
             Detections(found.boxes_xywh_px, found.category_ids, found.scores),
         )
 

@@ -29,26 +29,30 @@ def audit(folder: Path) -> None:
     Raises:
         ValueError: the first thing that is wrong, in one sentence with the file and the image.
     """
-    classes = load_classes(folder)
+    classes = len(load_classes(folder))
     for split in SPLITS:
-        records = open_records(folder, split)
-        for path, rows in zip(records.files, records.rows, strict=True):
-            if len(check_shard(path)) != rows:
-                raise ValueError(
-                    f"{path}: expected {rows} rows, as the manifest says, got {len(check_shard(path))}"
-                )
-        expected = load_expected(folder, split)
-        rows_read = progress(f"check {split}", _read(records), len(records))
-        count = 0
-        for count, (wanted, row) in enumerate(zip(expected, rows_read, strict=False), start=1):
-            encoded = row["image"].tobytes()
-            pixels = decode(encoded)
-            picture = Picture(None if pixels is None else (pixels.shape[0], pixels.shape[1]))
-            fault = next(record_faults(row | {"image": encoded}, picture, len(classes), wanted), None)
-            if fault is not None:
-                raise ValueError(f"{records.place(count - 1)[0]}: image {wanted.image_id}: {fault}")
-        if count != len(records):
-            raise ValueError(f"{folder}: {split}: expected {len(records)} rows, got {count} from MindSpore")
+        _audit_split(folder, split, classes)
+
+
+def _audit_split(folder: Path, split: str, classes: int) -> None:
+    records = open_records(folder, split)
+    for path, rows in zip(records.files, records.rows, strict=True):
+        if len(check_shard(path)) != rows:
+            raise ValueError(
+                f"{path}: expected {rows} rows, as the manifest says, got {len(check_shard(path))}"
+            )
+    expected = load_expected(folder, split)
+    rows_read = progress(f"check {split}", _read(records), len(records))
+    count = 0
+    for count, (wanted, row) in enumerate(zip(expected, rows_read, strict=False), start=1):
+        encoded = row["image"].tobytes()
+        pixels = decode(encoded)
+        picture = Picture(None if pixels is None else (pixels.shape[0], pixels.shape[1]))
+        fault = next(record_faults(row | {"image": encoded}, picture, classes, wanted), None)
+        if fault is not None:
+            raise ValueError(f"{records.place(count - 1)[0]}: image {wanted.image_id}: {fault}")
+    if count != len(records):
+        raise ValueError(f"{folder}: {split}: expected {len(records)} rows, got {count} from MindSpore")
 
 
 def _read(records: Records) -> Iterator[dict[str, np.ndarray]]:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from ssd.config import Anchors
-from ssd.data.source import Category, is_counted
+from ssd.data.coco_annotations import CocoAnnotations
+from ssd.data.source import Category
 from ssd.geometry.anchors import make_anchors
 from ssd.geometry.boxes import from_xywh_px
 from ssd.geometry.coverage import by_size, coverage, share
@@ -32,9 +33,8 @@ def measure_coverage(
     objects, gt_boxes = _objects(truth)
     covered, matched = coverage(progress("match", gt_boxes), anchors, threshold)
 
-    category_ids = np.array([annotation["category_id"] for annotation in objects], np.int64)
     groups = _groups(objects)
-    of_class = {each.name: category_ids == each.category_id for each in classes}
+    of_class = {each.name: objects["category_id"] == each.category_id for each in classes}
     return {
         "anchors": len(anchors),
         "matched_per_image": round(float(matched.mean()), 4) if len(matched) else None,
@@ -65,7 +65,7 @@ def suggest(
         cover more.
     """
     objects, gt_boxes = _objects(truth)
-    if not objects:
+    if not len(objects):
         return None
     sizes = suggest_sizes(
         np.concatenate(gt_boxes), threshold, input_size, recipe.steps, recipe.sizes, recipe.ratios
@@ -87,23 +87,21 @@ def told(metrics: dict[str, Any]) -> str:
     return f"{now}; with anchors.sizes {suggested['sizes']} it would be {suggested['coverage']['all']:.2%}"
 
 
-def _objects(truth: dict[str, Any]) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-    """The annotations that count, image by image, and the boxes [G, 4] yxyx of each image."""
-    of_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
-    for annotation in truth["annotations"]:
-        if is_counted(annotation):
-            of_image[annotation["image_id"]].append(annotation)
-    gt_boxes = [_gt_boxes(image, of_image[image["id"]]) for image in truth["images"]]
-    return [annotation for annotations in of_image.values() for annotation in annotations], gt_boxes
+def _objects(truth: dict[str, Any]) -> tuple[CocoAnnotations, list[np.ndarray]]:
+    """The annotations that count, image by image, and the boxes [G, 4] float32 yxyx of each image.
+
+    Boxes are as training sees them: fractions of the photo's sides.
+    """
+    images = truth["images"]
+    counted = CocoAnnotations.of(truth["annotations"]).counted
+    objects, counts = counted.of_images([image["id"] for image in images])
+    height, width = (
+        np.array([image[side] for image in images], np.int64).repeat(counts) for side in ("height", "width")
+    )
+    gt_boxes = from_xywh_px(objects["bbox"], height, width).astype(np.float32)
+    return objects, np.split(gt_boxes, counts.cumsum())[:-1]
 
 
-def _groups(objects: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+def _groups(objects: CocoAnnotations) -> dict[str, np.ndarray]:
     """Which objects are in each group: all, small, medium, large."""
-    sizes = by_size(np.array([annotation["area"] for annotation in objects], np.float64))
-    return {"all": np.ones(len(objects), bool), **sizes}
-
-
-def _gt_boxes(image: dict[str, Any], annotations: list[dict[str, Any]]) -> np.ndarray:
-    """[G, 4] float32 yxyx, as training sees them: fractions of the photo's sides."""
-    boxes_xywh_px = np.array([annotation["bbox"] for annotation in annotations], np.float64).reshape(-1, 4)
-    return from_xywh_px(boxes_xywh_px, image["height"], image["width"]).astype(np.float32)
+    return {"all": np.ones(len(objects), bool), **by_size(objects["area"])}

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ssd.data.coco_annotations import CocoAnnotations
 from ssd.data.records import CHECKSUMS, load_checksums, load_classes, load_ground_truth, read_manifest
-from ssd.data.source import is_counted
 from ssd.geometry.boxes import clip, from_xywh_px
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Expected:
     """One record as it must be.
 
@@ -53,11 +53,11 @@ def load_expected(folder: Path, split: str) -> list[Expected]:
         (each.category_id, each.name) for each in classes
     ]:
         raise ValueError(f"{path}: expected the categories of classes.json, got others")
-    objects = _objects_by_image(truth, image_ids, labels, path)
-    count = sum(map(len, objects.values()))
+    _require_sound(truth["annotations"], image_ids, labels, path)
+    objects, counts = truth["annotations"].counted.of_images(image_ids)
     wanted = read_manifest(folder)["splits"][split]["objects"]
-    if count != wanted:
-        raise ValueError(f"{path}: expected {wanted} objects, as the manifest says, got {count}")
+    if len(objects) != wanted:
+        raise ValueError(f"{path}: expected {wanted} objects, as the manifest says, got {len(objects)}")
     if len(checksums) != len(image_ids):
         raise ValueError(
             f"{folder / CHECKSUMS}: {split}: expected {len(image_ids)} checksums, got {len(checksums)}"
@@ -68,39 +68,37 @@ def load_expected(folder: Path, split: str) -> list[Expected]:
                 f"{path}: image {image['id']}: expected height and width in pixels, "
                 f"got {image['height']!r:.50} and {image['width']!r:.50}"
             )
+    ends = counts.cumsum()
     return [
-        _expect(image, objects[image["id"]], labels, checksum)
-        for image, checksum in zip(truth["images"], checksums, strict=True)
+        _expect(image, objects.at(slice(end - count, end)), labels, checksum)
+        for image, checksum, count, end in zip(
+            truth["images"], checksums, counts.tolist(), ends.tolist(), strict=True
+        )
     ]
 
 
-def _objects_by_image(
-    truth: dict[str, Any], image_ids: list[int], labels: dict[int, int], path: Path
-) -> dict[int, list[dict[str, Any]]]:
-    """The objects of each photo that count."""
-    objects: dict[int, list[dict[str, Any]]] = {image_id: [] for image_id in image_ids}
-    seen: set[int] = set()
-    for annotation in truth["annotations"]:
+def _require_sound(
+    annotations: CocoAnnotations, image_ids: list[int], labels: dict[int, int], path: Path
+) -> None:
+    """Make sure that each annotation has an id of its own, and an image and a category of these."""
+    known, seen = set(image_ids), set()
+    for annotation in annotations:
         address = f"{path}: image {annotation['image_id']} annotation {annotation['id']}"
-        if annotation["id"] in seen or annotation["image_id"] not in objects:
+        if annotation["id"] in seen or annotation["image_id"] not in known:
             raise ValueError(f"{address}: expected an id of its own and an image of these records")
         if annotation["category_id"] not in labels:
             raise ValueError(f"{address}: expected a known category, got {annotation['category_id']}")
         seen.add(annotation["id"])
-        if is_counted(annotation):
-            objects[annotation["image_id"]].append(annotation)
-    return objects
 
 
 def _expect(
-    image: dict[str, Any], objects: list[dict[str, Any]], labels: dict[int, int], checksum: str
+    image: dict[str, Any], objects: CocoAnnotations, labels: dict[int, int], checksum: str
 ) -> Expected:
     size = image["height"], image["width"]
-    boxes_xywh_px = np.array([each["bbox"] for each in objects], np.float64).reshape(-1, 4)
     return Expected(
         image["id"],
         size,
-        clip(from_xywh_px(boxes_xywh_px, *size)).astype(np.float32),
-        np.array([labels[each["category_id"]] for each in objects], np.int32),
+        clip(from_xywh_px(objects["bbox"], *size)).astype(np.float32),
+        np.array([labels[each] for each in objects["category_id"].tolist()], np.int32),
         checksum,
     )

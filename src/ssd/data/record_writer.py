@@ -1,10 +1,10 @@
 """Writing the records: a source's photos, repaired, with their class list, ground truth and manifest."""
 
 import errno
+import io
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ssd.data.quiet import gist
 from ssd.data.records import CHECKSUMS, CLASSES, MANIFEST, SCHEMA, make_manifest, row_sha256, with_sentinel
 from ssd.data.repairs import Repairs, to_record_boxes
 from ssd.data.source import Annotation, Category, Photo, Source, Split
-from ssd.files import require_room, write_json, write_text
+from ssd.files import require_room, write_bytes, write_json
 from ssd.runtime import prepare_mindspore
 from ssd.telling import progress
 
@@ -47,20 +47,19 @@ def write_records(folder: Path, source: Source, rules: Mindrecord) -> dict[str, 
         repairs[split.name] = Repairs(split.address, labels, rules)
         photos = progress(f"write {split.name}", split.photos(), split.count)
         sound = (photo for photo in map(repairs[split.name].apply, photos) if photo is not None)
-        kept: list[Photo] = []
+        truth = _GroundTruth(source.categories)
         files[split.name], checksums[split.name] = [], []
         for number, first in enumerate(sound):
             path = folder / f"{split.name}-{number:02d}.mindrecord"
             of_file = chain([first], islice(sound, rules.images_per_file - 1))
             sizes = fitting_sizes(split, min(rules.images_per_file, split.count))
-            written, hashes = _write_file(path, of_file, labels, *sizes)
+            hashes = _write_file(path, map(truth.noted, of_file), labels, *sizes)
             checksums[split.name] += hashes
-            files[split.name].append((path.name, len(written)))
-            kept += written
-        if not kept:
+            files[split.name].append((path.name, len(hashes)))
+        if not checksums[split.name]:
             raise ValueError(f"{split.address}: expected at least one readable image, got none")
-        objects[split.name] = sum(len(_objects(photo)) for photo in kept)
-        write_text(folder / f"{split.name}.json", _to_ground_truth(kept, source.categories))
+        objects[split.name] = truth.objects
+        write_bytes(folder / f"{split.name}.json", truth.encoded())
     write_json(folder / CHECKSUMS, checksums)
     write_json(folder / CLASSES, [vars(each) for each in source.categories])
     write_json(folder / MANIFEST, make_manifest(folder, files, objects))
@@ -86,13 +85,13 @@ def _power_of_two(at_least: int) -> int:
 
 def _write_file(
     path: Path, photos: Iterator[Photo], labels: dict[int, int], header_size: int, page_size: int
-) -> tuple[list[Photo], list[str]]:
-    """Write one MindRecord file; what is known of its photos without their bytes, and the hash of each row."""
+) -> list[str]:
+    """Write one MindRecord file; the hash of each row."""
     prepare_mindspore()
     from mindspore.mindrecord import FileWriter
 
     require_room(path, 0, header_size + page_size)  # where its header has no room MindSpore crashes
-    kept, hashes = [], []
+    hashes = []
     writer = FileWriter(str(path))
     writer.set_header_size(header_size)
     writer.set_page_size(page_size)
@@ -105,7 +104,6 @@ def _write_file(
         except RuntimeError as error:
             _require_disk(path, page_size)
             raise ValueError(f"{path}: image {photo.id}: MindSpore cannot write it: {gist(error)}") from None
-        kept.append(replace(photo, encoded=b""))
         hashes.append(row_sha256(row))
     try:
         writer.commit()
@@ -114,7 +112,7 @@ def _write_file(
         raise ValueError(f"{path}: MindSpore cannot write it: {gist(error)}") from None
     for written in (path, path.with_name(f"{path.name}.db")):
         written.chmod(0o644)  # MindSpore makes them readable for their owner alone
-    return kept, hashes
+    return hashes
 
 
 def _require_disk(path: Path, page_size: int) -> None:
@@ -155,30 +153,49 @@ def _to_row(photo: Photo, labels: dict[int, int]) -> dict[str, Any]:
     }
 
 
-def _to_ground_truth(photos: Sequence[Photo], categories: tuple[Category, ...]) -> str:
-    """COCO-format JSON, one line an item; numbers with all their digits. Difficult objects have "difficult": 1."""
-    lists = {
-        "images": (
-            {"id": photo.id, "file_name": photo.file_name, "width": photo.width, "height": photo.height}
-            for photo in photos
-        ),
-        "annotations": (
-            {
-                "id": each.id,
-                "image_id": photo.id,
-                "category_id": each.category_id,
-                "bbox": each.box_xywh_px,
-                "area": each.area_px,
-                "iscrowd": int(each.crowd),
-                **({"difficult": 1} if each.difficult else {}),
-            }
-            for photo in photos
-            for each in photo.annotations
-        ),
-        "categories": ({"id": each.category_id, "name": each.name} for each in categories),
-    }
-    parts = []
-    for name, items in lists.items():
-        lines = ",\n".join(json.dumps(item, ensure_ascii=False, allow_nan=False) for item in items)
-        parts.append(f'"{name}": [\n{lines}\n]')
-    return "{" + ",\n".join(parts) + "}\n"
+class _GroundTruth:
+    """COCO-format JSON of photos, made while they pass by, one line an item; numbers with all their digits.
+
+    Difficult objects have "difficult": 1.
+    """
+
+    def __init__(self, categories: tuple[Category, ...]) -> None:
+        self.objects = 0
+        self._images, self._annotations, self._categories = io.BytesIO(), io.BytesIO(), io.BytesIO()
+        for each in categories:
+            _add_line(self._categories, {"id": each.category_id, "name": each.name})
+
+    def noted(self, photo: Photo) -> Photo:
+        """The photo, with its annotations written down."""
+        self.objects += len(_objects(photo))
+        _add_line(
+            self._images,
+            {"id": photo.id, "file_name": photo.file_name, "width": photo.width, "height": photo.height},
+        )
+        for each in photo.annotations:
+            _add_line(
+                self._annotations,
+                {
+                    "id": each.id,
+                    "image_id": photo.id,
+                    "category_id": each.category_id,
+                    "bbox": each.box_xywh_px,
+                    "area": each.area_px,
+                    "iscrowd": int(each.crowd),
+                    **({"difficult": 1} if each.difficult else {}),
+                },
+            )
+        return photo
+
+    def encoded(self) -> bytes:
+        """The file."""
+        lists = {"images": self._images, "annotations": self._annotations, "categories": self._categories}
+        parts: list[bytes | memoryview] = []
+        for name, lines in lists.items():
+            parts += [b",\n" if parts else b"{", f'"{name}": [\n'.encode(), lines.getbuffer(), b"\n]"]
+        return b"".join([*parts, b"}\n"])
+
+
+def _add_line(lines: io.BytesIO, item: dict[str, Any]) -> None:
+    lines.write(b",\n" * (lines.tell() > 0))
+    lines.write(json.dumps(item, ensure_ascii=False, allow_nan=False).encode("utf-8"))

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ssd.data.coco_annotations import CocoAnnotations, packed
 from ssd.data.source import SPLITS, Category
 from ssd.files import read_json, sha256
 
@@ -123,12 +124,15 @@ def load_classes(folder: Path) -> tuple[Category, ...]:
 
 def load_ground_truth(folder: Path, split: str) -> dict[str, Any]:
     """COCO-format ground truth of exactly the photos in the records, in the same order; with crowds and
-    difficult objects.
+    difficult objects. Its annotations are `CocoAnnotations`.
 
     Raises:
         ValueError: not the file that the manifest describes.
     """
-    return _load(folder, f"{split}.json")
+    name = f"{split}.json"
+    require_as_written(folder, name)
+    truth = read_json(folder / name, lambda entry: packed(entry) if "bbox" in entry else entry)
+    return {**truth, "annotations": CocoAnnotations.of(truth["annotations"])}
 
 
 def load_checksums(folder: Path, split: str) -> list[str]:

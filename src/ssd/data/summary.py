@@ -8,7 +8,7 @@ import numpy as np
 
 from ssd.data.records import load_classes, load_ground_truth
 from ssd.data.repairs import Repairs
-from ssd.data.source import SPLITS, is_counted
+from ssd.data.source import SPLITS
 from ssd.geometry.coverage import by_size
 
 
@@ -34,14 +34,15 @@ def told(metrics: dict[str, Any]) -> str:
 
 
 def _count(truth: dict[str, Any], repairs: Repairs) -> dict[str, Any]:
-    objects = [each for each in truth["annotations"] if is_counted(each)]
-    sizes = by_size(np.array([each["area"] for each in objects], np.float64))
+    annotations = truth["annotations"]
+    objects = annotations.counted
+    sizes = by_size(objects["area"])
     return {
         "images": len(truth["images"]),
         "objects": len(objects),
-        "crowds": sum(each["iscrowd"] for each in truth["annotations"]),
-        "difficult": sum(each.get("difficult", 0) for each in truth["annotations"]),
-        "images_without_objects": len(truth["images"]) - len({each["image_id"] for each in objects}),
+        "crowds": int(annotations["iscrowd"].sum()),
+        "difficult": int(annotations["difficult"].sum()),
+        "images_without_objects": len(truth["images"]) - len(np.unique(objects["image_id"])),
         **{name: int(members.sum()) for name, members in sizes.items()},
         "repairs": repairs.tree(),
     }
@@ -50,11 +51,7 @@ def _count(truth: dict[str, Any], repairs: Repairs) -> dict[str, Any]:
 def class_rows(folder: Path) -> list[tuple[str, int, int]]:
     """Name and number of objects in train and val of each class, in the order of the labels."""
     train, val = (
-        Counter(
-            each["category_id"]
-            for each in load_ground_truth(folder, split)["annotations"]
-            if is_counted(each)
-        )
+        Counter(load_ground_truth(folder, split)["annotations"].counted["category_id"].tolist())
         for split in SPLITS
     )
     return [(each.name, train[each.category_id], val[each.category_id]) for each in load_classes(folder)]

@@ -19,6 +19,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from ssd.data.coco_annotations import CocoAnnotations
 from ssd.data.coco_results import CocoResults
 from ssd.data.source import is_counted
 from ssd.engine.voc_evaluation import VOC_FIGURES, VocEvaluation
@@ -79,7 +80,7 @@ def evaluate(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, Any
     thresholds = coco.params.iouThrs.round(2).tolist()
     return Evaluation(
         figures,
-        _by_class(ground_truth, coco.params.catIds, precision, recall),
+        _by_class(ground_truth["categories"], coco.objects, coco.params.catIds, precision, recall),
         coco.params.recThrs,
         {
             "AP50": curves[thresholds.index(0.5)].mean(axis=1) if with_truth.any() else np.array([]),
@@ -99,6 +100,7 @@ class _Evaluation(COCOeval):
         super().__init__(_indexed(ground_truth, []), None, "bbox")
         self.params.imgIds = [each["id"] for each in ground_truth["images"]]
         self.ground_truth = ground_truth
+        self.objects = CocoAnnotations.of(ground_truth["annotations"])
 
     def measure(self, detections: CocoResults) -> None:
         """Evaluate and accumulate, class by class and some images at a time, with the same outcome as all at once.
@@ -108,17 +110,15 @@ class _Evaluation(COCOeval):
         """
         categories, images = np.unique(self.params.catIds).tolist(), np.unique(self.params.imgIds)
         some_images = [images[start : start + _IMAGES] for start in range(0, len(images), _IMAGES)]
-        objects = _by(self.ground_truth["annotations"], "category_id")
         parts: list[dict[str, np.ndarray]] = []
         for category in categories:
             self.params.catIds = [category]
-            of_images = _by(objects.get(category, []), "image_id")
+            of_images = _by_image(self.objects.at(self.objects["category_id"] == category))
             of_class = detections.at(detections.category_ids == category)
             outcomes: list[list[dict[str, Any] | None]] = [[] for _ in self.params.areaRng]
             for some in some_images:
                 self.params.imgIds = some.tolist()
-                # copies: pycocotools adds keys to what it is given
-                truth = [{**each} for image in self.params.imgIds for each in of_images.get(image, [])]
+                truth = [each for image in self.params.imgIds for each in of_images.get(image, [])]
                 self.cocoGt = _indexed(self.ground_truth, truth)
                 self.cocoDt = _results(self.ground_truth, of_class.at(np.isin(of_class.image_ids, some)))
                 self.evaluate()
@@ -152,11 +152,11 @@ class _Evaluation(COCOeval):
                 annotation["ignore"] = not is_counted(annotation)
 
 
-def _by(annotations: Iterable[dict[str, Any]], key: str) -> dict[int, list[dict[str, Any]]]:
-    """Annotations by what they have under a key."""
+def _by_image(annotations: CocoAnnotations) -> dict[int, list[dict[str, Any]]]:
+    """Entries of annotations, which pycocotools adds keys to, by their images."""
     found: dict[int, list[dict[str, Any]]] = {}
     for each in annotations:
-        found.setdefault(each[key], []).append(each)
+        found.setdefault(each["image_id"], []).append(each)
     return found
 
 
@@ -181,10 +181,14 @@ def _results(ground_truth: dict[str, Any], detections: CocoResults) -> COCO:
 
 
 def _by_class(
-    ground_truth: dict[str, Any], category_ids: list[int], precision: np.ndarray, recall: np.ndarray
+    categories: list[dict[str, Any]],
+    annotations: CocoAnnotations,
+    category_ids: list[int],
+    precision: np.ndarray,
+    recall: np.ndarray,
 ) -> list[tuple[str, float | None, float | None, float | None, int]]:
-    names = {category["id"]: category["name"] for category in ground_truth["categories"]}
-    objects = Counter(each["category_id"] for each in ground_truth["annotations"] if is_counted(each))
+    names = {category["id"]: category["name"] for category in categories}
+    objects = Counter(annotations.counted["category_id"].tolist())
     rows = []
     for index, category_id in enumerate(category_ids):
         rows.append(

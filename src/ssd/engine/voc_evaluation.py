@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from ssd.data.coco_annotations import CocoAnnotations
 from ssd.data.coco_results import CocoResults
-from ssd.data.source import is_counted
 from ssd.geometry.boxes import from_xywh_px, iou
 
 VOC_FIGURES = ("VOC07", "VOC10")
@@ -65,15 +65,11 @@ def evaluate_voc(ground_truth: dict[str, Any], detections: Iterable[Mapping[str,
         ground_truth: the content of a COCO instances file; annotations may have "difficult": 1.
         detections: COCO results, a list or a table; may be empty.
     """
-    annotations = ground_truth["annotations"]
+    annotations = CocoAnnotations.of(ground_truth["annotations"])
     results = CocoResults.of(detections)
-    truth = _Boxes(
-        np.array([each["image_id"] for each in annotations], np.int64),
-        np.array([each["category_id"] for each in annotations], np.int64),
-        _edges_px(np.array([each["bbox"] for each in annotations], np.float64).reshape(-1, 4)),
-    )
+    truth = _Boxes(annotations["image_id"], annotations["category_id"], _edges_px(annotations["bbox"]))
     found = _Boxes(results.image_ids, results.category_ids, _edges_px(results.boxes_xywh_px))
-    to_find = np.array([is_counted(each) for each in annotations], bool)
+    to_find = annotations.is_counted
     classes: list[tuple[float | None, float | None]] = []
     for category_id in sorted(each["id"] for each in ground_truth["categories"]):
         of_truth = truth.category_ids == category_id

@@ -88,13 +88,13 @@ def to_yxyx(boxes_cyxhw: np.ndarray) -> np.ndarray:
     return np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=-1)
 
 
-def from_xywh_px(boxes_xywh_px: np.ndarray, height: int, width: int) -> np.ndarray:
+def from_xywh_px(boxes_xywh_px: np.ndarray, height: int | np.ndarray, width: int | np.ndarray) -> np.ndarray:
     """COCO's boxes as yxyx fractions of their image.
 
     Args:
         boxes_xywh_px: [N, 4] left, top, width, height in pixels.
-        height: the image's, in pixels.
-        width: the image's, in pixels.
+        height: the image's, in pixels, or those of the images of each box, [N].
+        width: as `height`.
 
     Returns:
         [N, 4] yxyx; not clipped; float32 stays float32, whole numbers become float64.

@@ -10,11 +10,14 @@ classes. It is left out, and a note says so.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
+from ssd.data.coco_annotations import CocoAnnotations, ids_of, packed
 from ssd.data.source import MOST_BYTES, Annotation, Category, Photo, Source, Split, in_label_order
 from ssd.data.sources.held_out import hold_out, read_share, share_note
 from ssd.data.sources.photo_names import photo_name
@@ -22,7 +25,7 @@ from ssd.data.sources.unpack import reading_zip
 from ssd.files import read_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Listed:
     """An image as an annotation file lists it, sizes in pixels, None where it does not say."""
 
@@ -30,6 +33,39 @@ class Listed:
     file_name: str
     height: int | None
     width: int | None
+
+
+class ByImage(Mapping[int, tuple[Annotation, ...]]):
+    """The annotations of each image that has some, as a table until they are asked for."""
+
+    def __init__(self, annotations: CocoAnnotations) -> None:
+        self._sorted = annotations.at(annotations["image_id"].argsort(kind="stable"))
+        self._image_ids = np.ascontiguousarray(self._sorted["image_id"])
+
+    def _place(self, image_id: int) -> slice:
+        begin, end = (self._image_ids.searchsorted(image_id, side) for side in ("left", "right"))
+        return slice(int(begin), int(end))
+
+    def count(self, image_id: int) -> int:
+        """How many an image has."""
+        place = self._place(image_id)
+        return place.stop - place.start
+
+    def __getitem__(self, image_id: int) -> tuple[Annotation, ...]:
+        if not self.count(image_id):
+            raise KeyError(image_id)
+        found = []
+        for each in self._sorted.at(self._place(image_id)):
+            x, y, width, height = each["bbox"]
+            box = x, y, width, height
+            found.append(Annotation(each["id"], each["category_id"], box, each["area"], each["iscrowd"] == 1))
+        return tuple(found)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.unique(self._image_ids).tolist())
+
+    def __len__(self) -> int:
+        return len(np.unique(self._image_ids))
 
 
 @dataclass(frozen=True)
@@ -42,7 +78,7 @@ class Instances:
     categories: tuple[Category, ...]
     groups: frozenset[int]
     images: tuple[Listed, ...]
-    annotations: dict[int, tuple[Annotation, ...]]
+    annotations: ByImage
     notes: tuple[str, ...]
 
 
@@ -136,7 +172,7 @@ def _split(folder: Path, name: str, file: Instances) -> Split:
         photos=photos,
         count=len(file.images),
         most_bytes=max(size for _, size in members),
-        most_annotations=max(len(file.annotations.get(image.id, ())) for image in file.images),
+        most_annotations=max(file.annotations.count(image.id) for image in file.images),
     )
 
 
@@ -191,35 +227,33 @@ def read_instances(path: Path) -> Instances:
     absent = {
         key
         for key in optional
-        if not any(key in each for each in tree["annotations"] if isinstance(each, dict))
+        if not any(isinstance(each, bytes) or key in each for each in _readable(tree["annotations"]))
     }
-    by_image: dict[int, list[Annotation]] = {}
+    rows: list[bytes] = []
     image_of: dict[int, int] = {}
     for index, entry in enumerate(tree["annotations"]):
-        address = _address(path, "annotation", index, entry)
-        image_id = _whole(entry, "image_id", address)
+        row = entry if isinstance(entry, bytes) else _read_annotation(entry, absent, path, index)
+        annotation_id, image_id, _ = ids_of(row)
+        address = f"{path}: annotation {annotation_id}"
         if image_id not in images:
             raise ValueError(f"{address}: expected the id of a listed image as image_id, got {image_id}")
-        annotation = _read_annotation(
-            entry, absent, _address(path, f"image {image_id} annotation", index, entry)
-        )
-        if annotation.id in image_of:
+        if annotation_id in image_of:
             raise ValueError(
-                f"{address}: expected an id of its own, got one that image {image_of[annotation.id]} has, too"
+                f"{address}: expected an id of its own, got one that image {image_of[annotation_id]} has, too"
             )
-        image_of[annotation.id] = image_id
-        by_image.setdefault(image_id, []).append(annotation)
+        image_of[annotation_id] = image_id
+        rows.append(row)
+    annotations = CocoAnnotations.of(rows)
     notes = [f"annotations have no {key}: {optional[key]}" for key in optional if key in absent and image_of]
     if 0 in image_of:
         free = max(image_of) + 1
-        of_image = by_image[image_of[0]]
-        of_image[:] = [replace(each, id=free) if each.id == 0 else each for each in of_image]
+        annotations = annotations.numbered(np.where(annotations["id"] == 0, free, annotations["id"]))
         notes.append(f"annotation 0 has the id {free} here, because pycocotools takes 0 for none")
     return Instances(
         categories=in_label_order(names),
         groups=groups,
         images=tuple(images[image_id] for image_id in sorted(images)),
-        annotations={image_id: tuple(each) for image_id, each in by_image.items()},
+        annotations=ByImage(annotations),
         notes=tuple(notes),
     )
 
@@ -229,7 +263,10 @@ def _groups(tree: dict[str, list[Any]]) -> frozenset[int]:
     categories = [
         each for each in tree["categories"] if isinstance(each, dict) and type(each.get("id")) is int
     ]
-    used = {str(each.get("category_id")) for each in tree["annotations"] if isinstance(each, dict)}
+    used = {
+        str(ids_of(each)[2] if isinstance(each, bytes) else each.get("category_id"))
+        for each in _readable(tree["annotations"])
+    }
     return frozenset(
         each["id"]
         for each in categories
@@ -287,7 +324,11 @@ def _read_images(entries: list[Any], path: Path) -> dict[int, Listed]:
     return images
 
 
-def _read_annotation(entry: dict[str, Any], absent: set[str], address: str) -> Annotation:
+def _read_annotation(entry: dict[str, Any], absent: Collection[str], path: Path, index: int) -> bytes:
+    """The row of an annotation."""
+    address = _address(path, "annotation", index, entry)
+    image_id = _whole(entry, "image_id", address)
+    address = _address(path, f"image {image_id} annotation", index, entry)
     box = _value(entry, "bbox", address)
     if box == []:
         raise ValueError(
@@ -298,18 +339,25 @@ def _read_annotation(entry: dict[str, Any], absent: set[str], address: str) -> A
     crowd = 0 if "iscrowd" in absent else _value(entry, "iscrowd", address)
     if crowd not in (0, 1):
         raise ValueError(f"{address}: expected 0 or 1 as iscrowd, got {crowd!r:.200}")
-    x, y, width, height = map(float, box)
+    _, _, width, height = map(float, box)
     of_box = max(width, 0.0) * max(height, 0.0)
     area = of_box if "area" in absent else _value(entry, "area", address)
     if not _is_number(area) or area < 0:
         raise ValueError(f"{address}: expected a number >= 0 as area, got {area!r:.200}")
-    return Annotation(
-        id=_whole(entry, "id", address),
-        category_id=_whole(entry, "category_id", address),
-        box_xywh_px=(x, y, width, height),
-        area_px=float(area),
-        crowd=crowd == 1,
+    return packed(
+        {
+            "id": _whole(entry, "id", address),
+            "image_id": image_id,
+            "category_id": _whole(entry, "category_id", address),
+            "bbox": box,
+            "area": area,
+            "iscrowd": crowd,
+        }
     )
+
+
+def _readable(entries: list[Any]) -> Iterator[Any]:
+    return (each for each in entries if isinstance(each, bytes | dict))
 
 
 _LISTS = ("images", "annotations", "categories")
@@ -320,8 +368,19 @@ _READ = {
 }
 
 
+def _kept(entry: dict[str, Any]) -> bytes | dict[str, Any]:
+    """The row of an annotation of which all is there and as it should be; of other objects what is read."""
+    read = {key: value for key, value in entry.items() if key in _READ}
+    if "bbox" not in read:
+        return read
+    try:
+        return _read_annotation(read, (), Path(), 0)
+    except ValueError:
+        return read  # to be refused or mended where it is known what the file is and what it leaves out
+
+
 def _load(path: Path) -> dict[str, list[Any]]:
-    tree = read_json(path, _READ)
+    tree = read_json(path, _kept)
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: expected an object with {', '.join(_LISTS)}, got {type(tree).__name__}")
     for key in _LISTS:

@@ -14,7 +14,7 @@ from ssd.config import Coco
 from ssd.data.sources.held_out import hold_out
 from ssd.data.sources.photo_names import photo_name
 from ssd.data.sources.unpack import file_names, pour, reading_zip, require_bounded
-from ssd.files import parse_json
+from ssd.files import only, parse_json
 from ssd.telling import gauge, progress
 
 MOST_BYTES = 8 << 30
@@ -109,7 +109,7 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
     Raises:
         ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
     """
-    tree = parse_json(data, str(path), _NAMING)
+    tree = parse_json(data, str(path), only(_NAMING))
     for part in ("images", "annotations", "categories"):
         if not isinstance(tree, dict) or not isinstance(tree.get(part), list):
             raise ValueError(f"{path}: expected COCO annotations with a list of {part}, got none")
