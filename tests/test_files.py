@@ -21,6 +21,7 @@ from ssd.files import (
     write_bytes,
     write_csv,
     write_json,
+    write_parts,
     write_text,
 )
 
@@ -56,6 +57,21 @@ def test_a_file_is_written_with_its_folders_and_leaves_nothing_beside_it(tmp_pat
     write_bytes(path, b"\x00\n\r\n")
     assert path.read_bytes() == b"\x00\n\r\n"
     assert names_in(path.parent) == ["file.bin"]
+
+
+def test_parts_make_one_file_and_one_that_fails_leaves_the_old_one(tmp_path):
+    path = tmp_path / "file.bin"
+    write_parts(path, iter([b"a", memoryview(b"b\n"), b"", b"c"]))
+    assert path.read_bytes() == b"ab\nc"
+
+    def failing_parts():
+        yield b"new"
+        raise ValueError("the second part")
+
+    with pytest.raises(ValueError, match="the second part"):
+        write_parts(path, failing_parts())
+    assert path.read_bytes() == b"ab\nc"
+    assert names_in(tmp_path) == ["file.bin"]
 
 
 def test_text_is_utf_8_with_the_line_ends_it_has(tmp_path):

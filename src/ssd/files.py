@@ -39,11 +39,16 @@ def told(error: OSError | ValueError) -> str:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`; its folder is made, and what was there stays until the new file is complete."""
+    write_parts(path, [data])
+
+
+def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """As `write_bytes`, one part after the other, of which there need not be two at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".new")
     try:
         with aside.open("wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)

@@ -74,6 +74,18 @@ def test_a_score_that_json_does_not_have_leaves_the_old_file(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_long_list_is_written_in_the_memory_of_a_short_one(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        table = CocoResults.of(entry(number) for number in range(count))
+        tracemalloc.start()
+        write_coco_results(tmp_path / "detections.json", table)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(40_000) < 1.1 * peak(10_000)
+
+
 def test_a_table_takes_less_than_a_fifth_of_what_the_list_does() -> None:
     def kept(make: Any) -> int:
         tracemalloc.start()

@@ -16,7 +16,7 @@ from ssd.data.quiet import gist
 from ssd.data.records import CHECKSUMS, CLASSES, MANIFEST, SCHEMA, make_manifest, row_sha256, with_sentinel
 from ssd.data.repairs import Repairs, to_record_boxes
 from ssd.data.source import Annotation, Category, Photo, Source, Split
-from ssd.files import require_room, write_bytes, write_json
+from ssd.files import require_room, write_json, write_parts
 from ssd.runtime import prepare_mindspore
 from ssd.telling import progress
 
@@ -59,7 +59,7 @@ def write_records(folder: Path, source: Source, rules: Mindrecord) -> dict[str, 
         if not checksums[split.name]:
             raise ValueError(f"{split.address}: expected at least one readable image, got none")
         objects[split.name] = truth.objects
-        write_bytes(folder / f"{split.name}.json", truth.encoded())
+        write_parts(folder / f"{split.name}.json", truth.parts())
     write_json(folder / CHECKSUMS, checksums)
     write_json(folder / CLASSES, [vars(each) for each in source.categories])
     write_json(folder / MANIFEST, make_manifest(folder, files, objects))
@@ -187,13 +187,15 @@ class _GroundTruth:
             )
         return photo
 
-    def encoded(self) -> bytes:
-        """The file."""
+    def parts(self) -> Iterator[bytes | memoryview]:
+        """The file, part after part."""
         lists = {"images": self._images, "annotations": self._annotations, "categories": self._categories}
-        parts: list[bytes | memoryview] = []
+        before = b"{"
         for name, lines in lists.items():
-            parts += [b",\n" if parts else b"{", f'"{name}": [\n'.encode(), lines.getbuffer(), b"\n]"]
-        return b"".join([*parts, b"}\n"])
+            yield before + f'"{name}": [\n'.encode()
+            yield lines.getbuffer()
+            before = b"\n],\n"
+        yield b"\n]}\n"
 
 
 def _add_line(lines: io.BytesIO, item: dict[str, Any]) -> None:
