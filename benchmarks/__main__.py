@@ -1,7 +1,7 @@
 """All that is claimed to be fast, measured one after the other, as the tables of docs/performance.md.
 
 Run: make bench, or python benchmarks [--only network matching ...]. Each part is a process of its own, so that none
-leaves threads or memory to the next; half an hour in all on two cores. Rows against PyTorch need
+leaves threads or memory to the next; three quarters of an hour in all on two cores. Rows against PyTorch need
 `pip install -e '.[bench]'`. `python benchmarks/scale.py`, which takes an hour more, has its table in docs/scale.md.
 """
 

@@ -22,7 +22,7 @@ from ssd.data.shards import open_shard, read_row
 from ssd.geometry.anchors import make_anchors
 
 RECIPE = ROOT / "recipes" / "tutorial.yaml"
-BATCH, ROUNDS = 5, 5
+BATCH, ROUNDS = 5, 21
 GOAL = 5
 
 
