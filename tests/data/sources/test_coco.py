@@ -9,7 +9,8 @@ from tiny_raw import NO_SHARED, SHARED, annotation, image, picture, tree, write_
 from tiny_raw import train_tree as fresh_train
 
 from ssd.data.source import Annotation, Category
-from ssd.data.sources.coco import read_coco, read_instances
+from ssd.data.sources.coco import read_coco
+from ssd.data.sources.coco_instances import read_instances
 from ssd.data.sources.held_out import is_held_out
 from ssd.data.sources.layouts import read_source
 from ssd.files import write_json

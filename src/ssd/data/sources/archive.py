@@ -16,7 +16,7 @@ import numpy as np
 from ssd.data.quiet import gist
 from ssd.data.shards import Shard, check_shard, open_shard, read_row
 from ssd.data.source import MOST_BYTES, Annotation, Photo, Source, Split
-from ssd.data.sources.coco import Instances, Listed, read_instances
+from ssd.data.sources.coco_instances import Instances, Listed, read_instances
 from ssd.runtime import prepare_mindspore
 
 RECORDS = "datasets/MindRecord_COCO"
