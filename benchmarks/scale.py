@@ -16,8 +16,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import cycle, islice, pairwise
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +63,7 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, help="where there is room for the largest size, three times over"
     )
-    parser.add_argument("--noise", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.noise:
-        save_noise(given.noise)
-        return
     runs = measure(given.photos, given.sizes, given.folder)
     print(table(runs))
 
@@ -81,12 +79,10 @@ def measure(photos: Path | None, sizes: tuple[int, ...], folder: Path | None) ->
     for images in sizes:
         with tempfile.TemporaryDirectory(prefix="scale-", dir=folder) as name:
             project = Path(name)
-            lay_out(project, photos.resolve() if photos else None, images)
+            apart(lay_out, project, photos.resolve() if photos else None, images)
             for stage in STAGES:
-                if (
-                    stage == "evaluate"
-                ):  # in a process of its own: memory that this one had would count as the stages'
-                    subprocess.run([sys.executable, __file__, "--noise", project], check=True)
+                if stage == "evaluate":
+                    apart(save_noise, project)
                 runs.append(run(project, stage, images))
                 print(
                     f"{stage}, {images} images: {runs[-1].seconds:.1f} s of the processor, "
@@ -95,6 +91,12 @@ def measure(photos: Path | None, sizes: tuple[int, ...], folder: Path | None) ->
                     flush=True,
                 )
     return runs
+
+
+def apart(work: Callable[..., object], *arguments: object) -> None:
+    """Work in a process of its own: the memory that this one has counts as that of the stages it starts."""
+    with get_context("spawn").Pool(1) as processes:
+        processes.apply(work, arguments)
 
 
 def run(project: Path, stage: str, images: int) -> Run:
