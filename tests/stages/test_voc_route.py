@@ -276,9 +276,11 @@ def test_a_pixel_more_or_less_would_show_in_the_figures(plain):
     of_coco, of_voc = plain.ground_truths("val")
     detections = disturbed(of_coco, 0)
     figures, _ = measured(of_coco, detections)
-    for each in of_voc["annotations"]:
-        each["bbox"] = [each["bbox"][0] + 1, each["bbox"][1] + 1, *each["bbox"][2:]]
-    moved, _ = measured(of_voc, with_vocs_ids(plain, detections))
+    pixel_further = [
+        {**each, "bbox": [each["bbox"][0] + 1, each["bbox"][1] + 1, *each["bbox"][2:]]}
+        for each in of_voc["annotations"]
+    ]
+    moved, _ = measured({**of_voc, "annotations": pixel_further}, with_vocs_ids(plain, detections))
     assert all(moved[name] != figures[name] for name in ("AP", "AP75", "APs", "AR100"))
 
 
