@@ -203,8 +203,8 @@ def rows(rounds: int = 3, steps: Sequence[int] = (5, 8), detections: Sequence[in
     """Training steps and detections of both families, at these batches."""
     peers = ["ours", "torch"] if importlib.util.find_spec("torch") else ["ours"]
 
-    def child_of(peer: str, *arguments: str) -> tuple[str, ...]:
-        return (__file__, "--child", peer, *arguments)
+    def children(*arguments: str) -> dict[str, tuple[str, ...]]:
+        return {peer: (__file__, "--child", peer, *arguments) for peer in peers}
 
     def row(what: str, times: dict[str, Times], goal: str) -> Row:
         peer = times.get("torch")
@@ -214,17 +214,15 @@ def rows(rounds: int = 3, steps: Sequence[int] = (5, 8), detections: Sequence[in
     found = []
     for family in FAMILIES:
         for size in steps:
-            children = {peer: child_of(peer, "step", family, str(size)) for peer in peers}
-            times = contest(children, rounds, WARM_UP)
+            times = contest(children("step", family, str(size)), rounds, WARM_UP)
             found.append(
                 row(f"training step, {family} family, batch {size}", times, "at least 1, better 1.25")
             )
     for family in FAMILIES:
         needed = operations(recipe(family))
         for size in detections:
-            children = {peer: child_of(peer, "detection", family, str(size)) for peer in peers}
-            products = {f"product by {peer}": child_of(peer, "product") for peer in peers}
-            times = contest(children | products, rounds, WARM_UP)
+            products = {f"product by {peer}": each for peer, each in children("product").items()}
+            times = contest(children("detection", family, str(size)) | products, rounds, WARM_UP)
             found.append(row(f"detection, {family} family, batch {size}", times, "at least 1"))
             rate = times["ours"].per(needed * size / 1e9)
             product = min((times[each] for each in products), key=lambda each: each.median)
