@@ -6,6 +6,7 @@ import numpy as np
 # ITU-R BT.601, as OpenCV's conversion to grey.
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 
+_COLOURS, _GREYS = np.eye(3, dtype=np.float32), np.tile(GREY_WEIGHTS, (3, 1))
 _LEVELS = np.arange(256, dtype=np.float32)
 
 
@@ -17,13 +18,12 @@ def jitter_colour(
     What brightness and contrast make of a level is one table; saturation is one matrix for all pixels. Nothing is
     rounded before the end.
     """
-    by_brightness, by_contrast, by_saturation = (
-        np.float32(rng.uniform(1 - spread, 1 + spread)) for spread in (brightness, contrast, saturation)
-    )
-    levels = np.clip(_LEVELS * by_brightness, 0, 255)
+    spreads = np.array([brightness, contrast, saturation])
+    by_brightness, by_contrast, by_saturation = (1 - spreads + 2 * spreads * rng.random(3)).astype(np.float32)
+    levels = np.minimum(_LEVELS * by_brightness, 255)
     mean = np.float32(_mean_grey(image, levels))
     levels = np.clip((levels - mean) * by_contrast + mean, 0, 255)
-    matrix = np.eye(3, dtype=np.float32) * by_saturation + (1 - by_saturation) * GREY_WEIGHTS
+    matrix = _COLOURS * by_saturation + _GREYS * (1 - by_saturation)
     changed = cv2.transform(cv2.LUT(image, levels), matrix)
     if by_saturation > 1:  # else there is nothing below 0
         cv2.threshold(changed, 0, 0, cv2.THRESH_TOZERO, dst=changed)
@@ -32,7 +32,9 @@ def jitter_colour(
 
 def _mean_grey(image: np.ndarray, levels: np.ndarray) -> float:
     """The mean grey of an image whose levels become `levels`, which begin in proportion and may end at 255."""
+    planes = cv2.split(image)
     if levels[255] < 255:
-        return float(np.dot(cv2.mean(image)[:3], GREY_WEIGHTS)) * float(levels[255]) / 255
-    counts = [cv2.calcHist([image], [channel], None, [256], [0, 256])[:, 0] for channel in range(3)]
+        means = [cv2.mean(plane)[0] for plane in planes]
+        return float(np.dot(means, GREY_WEIGHTS)) * float(levels[255]) / 255
+    counts = [cv2.calcHist([plane], [0], None, [256], [0, 256])[:, 0] for plane in planes]
     return float(np.dot(np.array(counts, np.float64) @ levels, GREY_WEIGHTS)) / (image.size // 3)

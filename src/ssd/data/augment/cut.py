@@ -11,14 +11,9 @@ def fractions_of(part_px: np.ndarray, image: np.ndarray) -> np.ndarray:
     return part_px / np.array([height, width, height, width], np.float32)
 
 
-def centre_of(boxes: np.ndarray) -> np.ndarray:
-    """The centres of boxes: [G, 2] y, x."""
-    return (boxes[:, :2] + boxes[:, 2:]) / 2
-
-
 def centred_in(part: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Which boxes have their centre in the part, its upper and left border included: [G] bool."""
-    centre_yx = centre_of(boxes)
+    centre_yx = (boxes[:, :2] + boxes[:, 2:]) / 2
     return np.all((centre_yx >= part[:2]) & (centre_yx < part[2:]), axis=1)
 
 
@@ -36,8 +31,8 @@ def cut_out(
     Returns:
         a view of the part, boxes [G', 4] as fractions of it, labels [G'].
     """
+    top, left, bottom, right = part_px
     part = fractions_of(part_px, image)
     stays = centred_in(part, boxes)
-    top, left, bottom, right = part_px
-    origin, size = np.tile(part[:2], 2), np.tile(part[2:] - part[:2], 2)
-    return image[top:bottom, left:right], clip((boxes[stays] - origin) / size), labels[stays]
+    corners = (boxes[stays].reshape(-1, 2, 2) - part[:2]) / (part[2:] - part[:2])
+    return image[top:bottom, left:right], clip(corners.reshape(-1, 4)), labels[stays]
