@@ -21,7 +21,7 @@ def jitter_colour(
     spreads = np.array([brightness, contrast, saturation])
     by_brightness, by_contrast, by_saturation = (1 - spreads + 2 * spreads * rng.random(3)).astype(np.float32)
     levels = np.minimum(_LEVELS * by_brightness, 255)
-    mean = np.float32(_mean_grey(image, levels))
+    mean = np.float32(_mean_grey(image, float(by_brightness)))
     levels = np.clip((levels - mean) * by_contrast + mean, 0, 255)
     matrix = _COLOURS * by_saturation + _GREYS * (1 - by_saturation)
     changed = cv2.transform(cv2.LUT(image, levels), matrix)
@@ -30,11 +30,16 @@ def jitter_colour(
     return cv2.convertScaleAbs(changed)  # to the nearest level, at most 255
 
 
-def _mean_grey(image: np.ndarray, levels: np.ndarray) -> float:
-    """The mean grey of an image whose levels become `levels`, which begin in proportion and may end at 255."""
-    planes = cv2.split(image)
-    if levels[255] < 255:
-        means = [cv2.mean(plane)[0] for plane in planes]
-        return float(np.dot(means, GREY_WEIGHTS)) * float(levels[255]) / 255
-    counts = [cv2.calcHist([plane], [0], None, [256], [0, 256])[:, 0] for plane in planes]
-    return float(np.dot(np.array(counts, np.float64) @ levels, GREY_WEIGHTS)) / (image.size // 3)
+def _mean_grey(image: np.ndarray, factor: float) -> float:
+    """The mean grey of an image whose levels are taken times a factor and end at 255."""
+    return float(np.dot([_mean(plane, factor) for plane in cv2.split(image)], GREY_WEIGHTS))
+
+
+def _mean(plane: np.ndarray, factor: float) -> float:
+    """The mean of a plane, [H, W] uint8, whose levels are taken times a factor and end at 255."""
+    if factor <= 1:
+        return factor * cv2.mean(plane)[0]
+    knee = int(255 / factor)
+    _, below = cv2.threshold(plane, knee, 0, cv2.THRESH_TOZERO_INV)
+    _, ended = cv2.threshold(plane, knee, 255, cv2.THRESH_BINARY)
+    return factor * cv2.mean(below)[0] + cv2.mean(ended)[0]

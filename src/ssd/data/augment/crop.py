@@ -62,7 +62,7 @@ def _first_fitting(
     shared = _product(np.maximum(np.minimum(end, box_end) - np.maximum(begin, box_begin), 0))
     union = _product(end - begin) + _product(np.maximum(box_end - box_begin, 0)) - shared
     centre = (box_begin + box_end) / 2
-    centred = ((centre >= begin) & (centre < end)).all(axis=0)
+    centred = _product((centre >= begin) & (centre < end))
     fitting = (shared >= min_iou * union).any(axis=1) & centred.any(axis=1)
     first = int(fitting.argmax())
     rng.bit_generator.state = before
@@ -74,7 +74,7 @@ def _first_fitting(
 
 
 def _product(sides: np.ndarray) -> np.ndarray:
-    """Areas of sides, [2, ...]: heights and widths."""
+    """Areas of sides [2, ...], heights and widths; of what holds vertically and horizontally, whether both do."""
     return sides[0] * sides[1]
 
 
@@ -97,12 +97,12 @@ def _draw_parts(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[
 
 def _with_places(taken: list[bool]) -> list[int]:
     """Rows of the first 50 pairs, or so many as there are, that are shapes; the pair after each is its place."""
-    taken = [*taken[:-1], True]  # found at the end, for want of others
     rows: list[int] = []
-    row = -2
-    while len(rows) < CROP_TRIALS:
-        row = taken.index(True, row + 2) if row < len(taken) - 2 else len(taken) - 1
-        if row == len(taken) - 1:
-            break
-        rows.append(row)
-    return rows
+    is_place = False
+    for row, is_shape in enumerate(taken[:-1]):
+        if is_place:
+            is_place = False
+        elif is_shape:
+            rows.append(row)
+            is_place = True
+    return rows[:CROP_TRIALS]
