@@ -16,6 +16,7 @@ from ssd.config import Mindrecord, load_params
 from ssd.data.audit import audit
 from ssd.data.check import check_files
 from ssd.data.record_writer import write_records
+from ssd.data.repairs import Repairs
 from ssd.data.sources.layouts import read_source
 from ssd.data.summary import class_rows, summarise, told
 from ssd.files import replacing_folder, write_csv, write_json
@@ -41,18 +42,24 @@ class Params:
 def main() -> None:
     """Read the source, write its records, check and count them."""
     params = load_params("params.yaml", Params)
-    source = read_source(Path("data/raw"))
     with replacing_folder(Path("data/records")) as folder:
-        LOG.debug("read %d train and %d val images of data/raw", source.train.count, source.val.count)
-        repairs = write_records(folder, source, params.mindrecord)
-        LOG.debug("wrote them, with their annotations, manifest and class list")
+        repairs, notes = _write(folder, params.mindrecord)
         audit(folder)
         LOG.debug("read every record back")
-        metrics = summarise(folder, repairs, source.notes)
+        metrics = summarise(folder, repairs, notes)
         classes = class_rows(folder)
     write_json(Path("metrics/mindrecord.json"), metrics)
     write_csv(Path("metrics/classes.csv"), ("class", "train", "val"), classes)
     LOG.info("data/records: %s", told(metrics))
+
+
+def _write(folder: Path, rules: Mindrecord) -> tuple[dict[str, Repairs], tuple[str, ...]]:
+    """What was repaired, and what the source says of itself; the source takes memory, and is let go."""
+    source = read_source(Path("data/raw"))
+    LOG.debug("read %d train and %d val images of data/raw", source.train.count, source.val.count)
+    repairs = write_records(folder, source, rules)
+    LOG.debug("wrote them, with their annotations, manifest and class list")
+    return repairs, source.notes
 
 
 def only_check(check: Sequence[str]) -> None:

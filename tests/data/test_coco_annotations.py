@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssd.data.coco_annotations import CocoAnnotations, ids_of, packed
-from ssd.data.source import is_counted
 
 NUMBERS = st.floats(-1e6, 1e6)
 IDS = st.integers(0, 2**63 - 1)
@@ -44,7 +43,9 @@ def test_entries_come_out_as_they_went_in(entries: list[dict[str, Any]]) -> None
     assert list(table) == entries and len(table) == len(entries)
     assert json.dumps(list(table), sort_keys=True) == json.dumps(entries, sort_keys=True)
     assert list(CocoAnnotations.of(map(packed, entries))) == entries
-    assert list(table.counted) == [each for each in entries if is_counted(each)]
+    assert list(table.counted) == [
+        each for each in entries if not each["iscrowd"] and not each.get("difficult")
+    ]
     assert CocoAnnotations.of(table) is table
 
 
@@ -60,10 +61,15 @@ def test_columns_are_of_the_shapes_and_types_that_are_told() -> None:
 
 def test_image_by_image_the_order_of_each_stays() -> None:
     table = CocoAnnotations.of(entry(number, image) for number, image in enumerate((9, 4, 9, 7, 4, 9)))
-    of_images, counts = table.of_images([7, 8, 9, 4])
-    assert of_images["id"].tolist() == [3, 0, 2, 5, 1, 4] and counts.tolist() == [1, 0, 3, 2]
-    none, counts = CocoAnnotations.of([]).of_images([])
-    assert (len(none), len(counts)) == (0, 0)
+    of_images = table.of_images([7, 8, 9, 4])
+    assert of_images.together["id"].tolist() == [3, 0, 2, 5, 1, 4]
+    assert of_images.counts.tolist() == [1, 0, 3, 2]
+    assert [each["id"].tolist() for each in of_images] == [[3], [], [0, 2, 5], [1, 4]]
+    for place in (-1, 4):
+        with pytest.raises(IndexError):
+            of_images[place]
+    none = CocoAnnotations.of([]).of_images([])
+    assert (list(none), len(none.together), len(none.counts)) == ([], 0, 0)
 
 
 def test_an_annotation_of_no_image_is_refused() -> None:

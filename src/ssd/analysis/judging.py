@@ -115,16 +115,15 @@ def judge_all(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, An
         KeyError: a detection in an image that the file does not have.
     """
     image_ids = [image["id"] for image in ground_truth["images"]]
-    annotations, counts = CocoAnnotations.of(ground_truth["annotations"]).of_images(image_ids)
+    annotations = CocoAnnotations.of(ground_truth["annotations"]).of_images(image_ids)
     results = CocoResults.of(detections)
     unknown = np.setdiff1d(results.image_ids, image_ids)
     if len(unknown):
         raise KeyError(int(unknown[0]))
     order = np.argsort(results.image_ids, kind="stable")
     starts, ends = (np.searchsorted(results.image_ids, image_ids, side, order) for side in ("left", "right"))
-    last = counts.cumsum()
-    for first, behind, start, end in zip(last - counts, last, starts, ends, strict=True):
-        objects, found = annotations.at(slice(first, behind)), results.at(order[start:end])
+    for objects, start, end in zip(annotations, starts, ends, strict=True):
+        found = results.at(order[start:end])
         yield judge(
             Objects(objects["bbox"], objects["category_id"], objects["iscrowd"], objects.is_counted),
             Detections(found.boxes_xywh_px, found.category_ids, found.scores),

@@ -167,7 +167,8 @@ class _Checker:
         for file in files:
             last = first + file["rows"] if len(files) > 1 else None
             if names is None or file["name"] in names:
-                self._check_described(folder, file, seen, classes, expected and expected[first:last])
+                wanted = expected and [expected[row] for row in range(len(expected))[first:last]]
+                self._check_described(folder, file, seen, classes, wanted)
             first += file["rows"]
 
     def _check_described(
@@ -176,7 +177,7 @@ class _Checker:
         file: dict[str, Any],
         seen: dict[int, str],
         classes: int | None,
-        expected: list[Expected] | None,
+        expected: Sequence[Expected] | None,
     ) -> None:
         """Check a file as the manifest describes it; for the rest see `_check_rows`."""
         path = folder / file["name"]
@@ -193,7 +194,7 @@ class _Checker:
         ):
             self._check_hash(changed, digest, sound)
 
-    def _expect(self, folder: Path, split: str) -> list[Expected] | None:
+    def _expect(self, folder: Path, split: str) -> Sequence[Expected] | None:
         try:
             return load_expected(folder, split)
         except (ValueError, OSError) as error:
@@ -240,7 +241,7 @@ class _Checker:
             return None
 
     def _check_rows(
-        self, shard: Shard, seen: dict[int, str], classes: int | None, expected: list[Expected] | None
+        self, shard: Shard, seen: dict[int, str], classes: int | None, expected: Sequence[Expected] | None
     ) -> None:
         """Check all rows of a file.
 

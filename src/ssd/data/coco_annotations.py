@@ -102,8 +102,8 @@ class CocoAnnotations:
         """Those that count."""
         return self.at(self.is_counted)
 
-    def of_images(self, image_ids: Sequence[int]) -> tuple["CocoAnnotations", np.ndarray]:
-        """The annotations image by image, those of an image in their order, and how many each image has, [images].
+    def of_images(self, image_ids: Sequence[int]) -> "AnnotationsOfImages":
+        """The annotations of each of these images, those of an image in their order.
 
         Raises:
             ValueError: an annotation of an image that is not among these.
@@ -114,4 +114,30 @@ class CocoAnnotations:
             raise ValueError(f"expected annotations of known images, got one of image {strange[0]}")
         ascending = ids.argsort(kind="stable")
         places = ascending[ids.searchsorted(self["image_id"], sorter=ascending)]
-        return self.at(places.argsort(kind="stable")), np.bincount(places, minlength=len(ids))
+        return AnnotationsOfImages(
+            self.at(places.argsort(kind="stable")), np.bincount(places, minlength=len(ids))
+        )
+
+
+class AnnotationsOfImages(Sequence[CocoAnnotations]):
+    """The annotations of images, each image's when it is asked for by its place.
+
+    Args:
+        together: those of all, image after image.
+        counts: [images] how many each has.
+    """
+
+    def __init__(self, together: CocoAnnotations, counts: np.ndarray) -> None:
+        self.together = together
+        self.counts = counts
+        self._ends = counts.cumsum()
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def __getitem__(self, image: int) -> CocoAnnotations:  # type: ignore[override]
+        """Those of the image at this place, from 0."""
+        if not 0 <= image < len(self):
+            raise IndexError(image)
+        end = int(self._ends[image])
+        return self.together.at(slice(end - int(self.counts[image]), end))

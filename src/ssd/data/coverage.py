@@ -94,12 +94,13 @@ def _objects(truth: dict[str, Any]) -> tuple[CocoAnnotations, list[np.ndarray]]:
     """
     images = truth["images"]
     counted = CocoAnnotations.of(truth["annotations"]).counted
-    objects, counts = counted.of_images([image["id"] for image in images])
+    objects = counted.of_images([image["id"] for image in images])
     height, width = (
-        np.array([image[side] for image in images], np.int64).repeat(counts) for side in ("height", "width")
+        np.array([image[side] for image in images], np.int64).repeat(objects.counts)
+        for side in ("height", "width")
     )
-    gt_boxes = from_xywh_px(objects["bbox"], height, width).astype(np.float32)
-    return objects, np.split(gt_boxes, counts.cumsum())[:-1]
+    gt_boxes = from_xywh_px(objects.together["bbox"], height, width).astype(np.float32)
+    return objects.together, np.split(gt_boxes, objects.counts.cumsum())[:-1]
 
 
 def _groups(objects: CocoAnnotations) -> dict[str, np.ndarray]:

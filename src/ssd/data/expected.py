@@ -1,5 +1,6 @@
 """What each record must be: the ground truth of a split and the checksums of its rows, brought together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ssd.data.coco_annotations import CocoAnnotations
+from ssd.data.coco_annotations import AnnotationsOfImages, CocoAnnotations
 from ssd.data.records import CHECKSUMS, load_checksums, load_classes, load_ground_truth, read_manifest
 from ssd.geometry.boxes import clip, from_xywh_px
 
@@ -31,7 +32,42 @@ class Expected:
     checksum: str
 
 
-def load_expected(folder: Path, split: str) -> list[Expected]:
+class ExpectedRows(Sequence[Expected]):
+    """The rows of a split as they must be, each made when it is asked for by its place.
+
+    Args:
+        images: as the ground truth lists them.
+        objects: those that count of each image.
+        labels: by category ids.
+        checksums: of the rows.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[dict[str, Any]],
+        objects: AnnotationsOfImages,
+        labels: dict[int, int],
+        checksums: Sequence[str],
+    ) -> None:
+        self._images, self._objects, self._labels, self._checksums = images, objects, labels, checksums
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, row: int) -> Expected:  # type: ignore[override]
+        """The one at this place, from 0."""
+        image, objects = self._images[row], self._objects[row]
+        size = image["height"], image["width"]
+        return Expected(
+            image["id"],
+            size,
+            clip(from_xywh_px(objects["bbox"], *size)).astype(np.float32),
+            np.array([self._labels[each] for each in objects["category_id"].tolist()], np.int32),
+            self._checksums[row],
+        )
+
+
+def load_expected(folder: Path, split: str) -> ExpectedRows:
     """What each row of a split must be, in their order, from a ground truth that is sound in itself.
 
     Args:
@@ -54,10 +90,10 @@ def load_expected(folder: Path, split: str) -> list[Expected]:
     ]:
         raise ValueError(f"{path}: expected the categories of classes.json, got others")
     _require_sound(truth["annotations"], image_ids, labels, path)
-    objects, counts = truth["annotations"].counted.of_images(image_ids)
-    wanted = read_manifest(folder)["splits"][split]["objects"]
-    if len(objects) != wanted:
-        raise ValueError(f"{path}: expected {wanted} objects, as the manifest says, got {len(objects)}")
+    objects = truth["annotations"].counted.of_images(image_ids)
+    wanted, got = read_manifest(folder)["splits"][split]["objects"], len(objects.together)
+    if got != wanted:
+        raise ValueError(f"{path}: expected {wanted} objects, as the manifest says, got {got}")
     if len(checksums) != len(image_ids):
         raise ValueError(
             f"{folder / CHECKSUMS}: {split}: expected {len(image_ids)} checksums, got {len(checksums)}"
@@ -68,37 +104,21 @@ def load_expected(folder: Path, split: str) -> list[Expected]:
                 f"{path}: image {image['id']}: expected height and width in pixels, "
                 f"got {image['height']!r:.50} and {image['width']!r:.50}"
             )
-    ends = counts.cumsum()
-    return [
-        _expect(image, objects.at(slice(end - count, end)), labels, checksum)
-        for image, checksum, count, end in zip(
-            truth["images"], checksums, counts.tolist(), ends.tolist(), strict=True
-        )
-    ]
+    return ExpectedRows(truth["images"], objects, labels, checksums)
 
 
 def _require_sound(
     annotations: CocoAnnotations, image_ids: list[int], labels: dict[int, int], path: Path
 ) -> None:
     """Make sure that each annotation has an id of its own, and an image and a category of these."""
-    known, seen = set(image_ids), set()
-    for annotation in annotations:
+    _, firsts = np.unique(annotations["id"], return_index=True)
+    is_another = np.ones(len(annotations), bool)
+    is_another[firsts] = False
+    is_lost = is_another | ~np.isin(annotations["image_id"], image_ids)
+    (wrong,) = np.nonzero(is_lost | ~np.isin(annotations["category_id"], list(labels)))
+    for place in wrong[:1]:
+        annotation = next(iter(annotations.at(slice(place, place + 1))))
         address = f"{path}: image {annotation['image_id']} annotation {annotation['id']}"
-        if annotation["id"] in seen or annotation["image_id"] not in known:
+        if is_lost[place]:
             raise ValueError(f"{address}: expected an id of its own and an image of these records")
-        if annotation["category_id"] not in labels:
-            raise ValueError(f"{address}: expected a known category, got {annotation['category_id']}")
-        seen.add(annotation["id"])
-
-
-def _expect(
-    image: dict[str, Any], objects: CocoAnnotations, labels: dict[int, int], checksum: str
-) -> Expected:
-    size = image["height"], image["width"]
-    return Expected(
-        image["id"],
-        size,
-        clip(from_xywh_px(objects["bbox"], *size)).astype(np.float32),
-        np.array([labels[each] for each in objects["category_id"].tolist()], np.int32),
-        checksum,
-    )
+        raise ValueError(f"{address}: expected a known category, got {annotation['category_id']}")

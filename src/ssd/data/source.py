@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 SPLITS = ("train", "val")
 
@@ -84,8 +83,3 @@ def in_label_order(names: dict[int, str]) -> tuple[Category, ...]:
         Category(label, category_id, names[category_id])
         for label, category_id in enumerate(sorted(names), start=1)
     )
-
-
-def is_counted(annotation: dict[str, Any]) -> bool:
-    """Whether an annotation of a ground truth is an object that counts: no crowd, and not marked difficult."""
-    return not annotation["iscrowd"] and not annotation.get("difficult", 0)

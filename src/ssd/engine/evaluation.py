@@ -21,7 +21,6 @@ from pycocotools.cocoeval import COCOeval
 
 from ssd.data.coco_annotations import CocoAnnotations
 from ssd.data.coco_results import CocoResults
-from ssd.data.source import is_counted
 from ssd.engine.voc_evaluation import VOC_FIGURES, VocEvaluation
 from ssd.files import write_csv, write_json
 
@@ -109,18 +108,19 @@ class _Evaluation(COCOeval):
         to be told of 100 detections.
         """
         categories, images = np.unique(self.params.catIds).tolist(), np.unique(self.params.imgIds)
-        some_images = [images[start : start + _IMAGES] for start in range(0, len(images), _IMAGES)]
+        some_images = [images[start : start + _IMAGES].tolist() for start in range(0, len(images), _IMAGES)]
         parts: list[dict[str, np.ndarray]] = []
         for category in categories:
             self.params.catIds = [category]
             of_images = _by_image(self.objects.at(self.objects["category_id"] == category))
-            of_class = detections.at(detections.category_ids == category)
+            of_class = _ordered(detections.at(detections.category_ids == category))
+            begins = of_class.image_ids.searchsorted(images[::_IMAGES]).tolist()
             outcomes: list[list[dict[str, Any] | None]] = [[] for _ in self.params.areaRng]
-            for some in some_images:
-                self.params.imgIds = some.tolist()
-                truth = [each for image in self.params.imgIds for each in of_images.get(image, [])]
+            for some, begin, end in zip(some_images, begins, [*begins[1:], len(of_class)], strict=True):
+                self.params.imgIds = some
+                truth = [each for image in some for each in of_images.get(image, [])]
                 self.cocoGt = _indexed(self.ground_truth, truth)
-                self.cocoDt = _results(self.ground_truth, of_class.at(np.isin(of_class.image_ids, some)))
+                self.cocoDt = _results(self.ground_truth, of_class.at(slice(begin, end)))
                 self.evaluate()
                 for number, outcome in enumerate(outcomes):
                     outcome += self.evalImgs[number * len(some) : (number + 1) * len(some)]
@@ -149,15 +149,20 @@ class _Evaluation(COCOeval):
         super()._prepare()
         for annotations in self._gts.values():
             for annotation in annotations:
-                annotation["ignore"] = not is_counted(annotation)
+                annotation["ignore"] = not annotation["counts"]
 
 
 def _by_image(annotations: CocoAnnotations) -> dict[int, list[dict[str, Any]]]:
-    """Entries of annotations, which pycocotools adds keys to, by their images."""
+    """Entries of annotations, which pycocotools adds keys to, by their images, and whether they count."""
     found: dict[int, list[dict[str, Any]]] = {}
-    for each in annotations:
-        found.setdefault(each["image_id"], []).append(each)
+    for each, counts in zip(annotations, annotations.is_counted.tolist(), strict=True):
+        found.setdefault(each["image_id"], []).append({**each, "counts": counts})
     return found
+
+
+def _ordered(detections: CocoResults) -> CocoResults:
+    """Detections image by image, those of an image in their order."""
+    return detections.at(detections.image_ids.argsort(kind="stable"))
 
 
 def _indexed(ground_truth: dict[str, Any], annotations: list[dict[str, Any]]) -> COCO:

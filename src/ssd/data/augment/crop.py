@@ -29,12 +29,12 @@ def crop(
     if not len(boxes):
         return image, boxes, labels
     min_iou = CROP_MIN_IOUS[rng.integers(len(CROP_MIN_IOUS))]
-    part_px = _first_fitting(boxes, min_iou, image.shape[:2], rng)
+    part_px = _first_fitting(boxes, min_iou, np.array(image.shape[:2]), rng)
     return (image, boxes, labels) if part_px is None else cut_out(image, boxes, labels, part_px)
 
 
 def _first_fitting(
-    boxes: np.ndarray, min_iou: float, sides_px: tuple[int, int], rng: np.random.Generator
+    boxes: np.ndarray, min_iou: float, sides_px: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray | None:
     """The first drawn rectangle that an object has this IoU with, and one its centre in; None if none of 50 has.
 
@@ -45,7 +45,7 @@ def _first_fitting(
     Args:
         boxes: [G, 4] yxyx.
         min_iou: that one of them should have with the rectangle.
-        sides_px: the image's height and width.
+        sides_px: [2] the image's height and width.
         rng: where the rectangles come from.
 
     Returns:
@@ -53,7 +53,7 @@ def _first_fitting(
     """
     before = rng.bit_generator.state
     shares, places, used = _draw_parts(rng)
-    image_px = np.array(sides_px)[:, None, None]
+    image_px = sides_px[:, None, None]
     parts_px = shares * image_px
     begin_px = (places * (image_px - parts_px)).astype(np.int64)
     end_px = begin_px + np.maximum(parts_px.astype(np.int64), 1)

@@ -20,7 +20,12 @@ from ssd.telling import gauge, progress
 MOST_BYTES = 8 << 30
 """Largest annotation file in a zip; it is unpacked in memory."""
 
-_NAMING = {"images", "annotations", "categories", "id", "file_name"}
+_naming = only({"images", "annotations", "categories", "id", "file_name"})
+
+
+def _but_annotations(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """What names an image; of annotations, of which there are many, nothing."""
+    return None if "image_id" in entry and "file_name" not in entry else _naming(entry)
 
 
 def copy_coco(coco: Coco, val_fraction: float, folder: Path, project: Path) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
     Raises:
         ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
     """
-    tree = parse_json(data, str(path), only(_NAMING))
+    tree = parse_json(data, str(path), _but_annotations)
     for part in ("images", "annotations", "categories"):
         if not isinstance(tree, dict) or not isinstance(tree.get(part), list):
             raise ValueError(f"{path}: expected COCO annotations with a list of {part}, got none")
