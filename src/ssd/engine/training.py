@@ -94,12 +94,16 @@ class Training:
         self.compiling = compiling
         self.freezing = freezing
         self.compiled = False
-        self.taking_step = TrainingStep(net, loss, optimizer, clip_norm, processes)
+        self.taking_step = self._step_by(optimizer)
         moving = moving_statistics(net) if processes.count > 1 else []
         self.averaging = MeanOfProcesses(moving, processes.count) if moving else None
         self.step = 0
         self.history: tuple[EpochLosses, ...] = ()
         self.losses: list[tuple[float, float, float]] = []
+
+    def _step_by(self, optimizer: nn.Optimizer) -> "TrainingStep":
+        """The step that this optimiser takes, still to be compiled."""
+        return TrainingStep(self.net, self.loss, optimizer, self.clip_norm, self.processes)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -140,8 +144,7 @@ class Training:
             return
         tensors = self._tensors()
         self.freezing.freeze()
-        optimizer = self.freezing.optimizer()
-        self.taking_step = TrainingStep(self.net, self.loss, optimizer, self.clip_norm, self.processes)
+        self.taking_step = self._step_by(self.freezing.optimizer())
         self._set(tensors)
         self.compiling, self.compiled, self.freezing = self.freezing.compiling, False, None
 
