@@ -9,8 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from measure import Times
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What a child took: seconds a turn, and the most megabytes that it had at once."""
+
+    seconds: Times
+    megabytes: float
 
 
 def serve(work: Callable[[], object]) -> None:
@@ -22,8 +31,8 @@ def serve(work: Callable[[], object]) -> None:
         print(time.perf_counter() - begin, flush=True)
 
 
-def contest(children: Mapping[str, Sequence[str]], rounds: int, warm_up: int = 2) -> dict[str, Times]:
-    """Seconds by the clock of each child's work, taken in turn.
+def contest(children: Mapping[str, Sequence[str]], rounds: int, warm_up: int = 2) -> dict[str, Turns]:
+    """Seconds by the clock of each child's work, taken in turn, and its memory.
 
     Args:
         children: arguments for Python, by name; each process calls `serve`.
@@ -51,10 +60,16 @@ def contest(children: Mapping[str, Sequence[str]], rounds: int, warm_up: int = 2
                 if number >= warm_up:
                     seconds[name].append(taken)
     finally:
-        for child in running.values():
-            child.kill()
-            child.wait()
-    return {name: Times.of(each) for name, each in seconds.items()}
+        megabytes = {name: _end(child) for name, child in running.items() if child.returncode is None}
+    return {name: Turns(Times.of(each), megabytes[name]) for name, each in seconds.items()}
+
+
+def _end(child: "subprocess.Popen[str]") -> float:
+    """End it; the most megabytes that it had at once."""
+    child.kill()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss / 1024
 
 
 def _answer(name: str, child: "subprocess.Popen[str]") -> str:

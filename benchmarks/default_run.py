@@ -69,7 +69,7 @@ def rows(commit: str = FIRST, rounds: int = ROUNDS, steps: int = STEPS) -> list[
             for side, project in projects.items()
             if side != "frozen" or frozen
         }
-        times = {side: each.times(1 / steps) for side, each in contest(children, rounds).items()}
+        times = {side: each.seconds.times(1 / steps) for side, each in contest(children, rounds).items()}
         of_peer, _ = steps_of(projects["peer"])
     training = {"ours": times["ours"].times(learning / 60), "peer": times["peer"].times(of_peer / 60)}
     of_step = [_beside(f"a training step of the sample, beside that of commit {commit}", times, "s")]

@@ -1,4 +1,4 @@
-"""A training step and a detection of the full-width SSD300s, against the same on PyTorch, by turns.
+"""A training step, with its memory, and a detection of the full-width SSD300s, against PyTorch's, by turns.
 
 The operations that a detection's direct convolutions would need, a second, are beside those of a product of two square
 matrices, of the framework that has the faster one: detections and products go by turns too.
@@ -206,26 +206,30 @@ def rows(rounds: int = 3, steps: Sequence[int] = (5, 8), detections: Sequence[in
     def children(*arguments: str) -> dict[str, tuple[str, ...]]:
         return {peer: (__file__, "--child", peer, *arguments) for peer in peers}
 
-    def row(what: str, times: dict[str, Times], goal: str) -> Row:
-        peer = times.get("torch")
-        ratio = peer.median / times["ours"].median if peer else None
-        return Row(what, times["ours"], peer, "s", ratio, goal if peer else "")
+    def row(what: str, values: dict[str, Times], unit: str, goal: str = "") -> Row:
+        ours, peer = values["ours"], values.get("torch")
+        return Row(what, ours, peer, unit, peer and peer.median / ours.median, goal if peer else "")
 
     found = []
     for family in FAMILIES:
         for size in steps:
-            times = contest(children("step", family, str(size)), rounds, WARM_UP)
-            found.append(
-                row(f"training step, {family} family, batch {size}", times, "at least 1, better 1.25")
-            )
+            turns = contest(children("step", family, str(size)), rounds, WARM_UP)
+            seconds = {peer: each.seconds for peer, each in turns.items()}
+            gigabytes = {peer: Times.of([each.megabytes / 1024]) for peer, each in turns.items()}
+            what = f"training step, {family} family, batch {size}"
+            found += [
+                row(what, seconds, "s", "at least 1, better 1.25"),
+                row("its memory, at most", gigabytes, "GB"),
+            ]
     for family in FAMILIES:
         needed = operations(recipe(family))
         for size in detections:
             products = {f"product by {peer}": each for peer, each in children("product").items()}
-            times = contest(children("detection", family, str(size)) | products, rounds, WARM_UP)
-            found.append(row(f"detection, {family} family, batch {size}", times, "at least 1"))
-            rate = times["ours"].per(needed * size / 1e9)
-            product = min((times[each] for each in products), key=lambda each: each.median)
+            turns = contest(children("detection", family, str(size)) | products, rounds, WARM_UP)
+            seconds = {name: each.seconds for name, each in turns.items()}
+            found.append(row(f"detection, {family} family, batch {size}", seconds, "s", "at least 1"))
+            rate = seconds["ours"].per(needed * size / 1e9)
+            product = min((seconds[each] for each in products), key=lambda each: each.median)
             of_product = product.per(2 * SIDE**3 / 1e9)
             what = f"its operations, beside those of a product of two {SIDE} x {SIDE} matrices"
             share = rate.median / of_product.median
