@@ -10,7 +10,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -102,12 +102,8 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
     write_text(path, table.getvalue())
 
 
-def read_json(path: Path, kept: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+def read_json(path: Path) -> Any:
     """The content of a JSON file.
-
-    Args:
-        path: the file.
-        kept: as of `parse_json`.
 
     Raises:
         ValueError: no such file, or not JSON; one sentence with the file and, where known, the line.
@@ -116,24 +112,28 @@ def read_json(path: Path, kept: Callable[[dict[str, Any]], Any] | None = None) -
         data = path.read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
-    return parse_json(data, str(path), kept)
+    return parse_json(data, str(path))
 
 
-def parse_json(data: bytes, address: str, kept: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+def parse_json(data: bytes, address: str) -> Any:
     """What `data` says in JSON.
 
     Args:
         data: the text in UTF-8.
         address: where it is from, with which errors begin.
-        kept: what is kept of an object in place of it, while the rest is parsed: COCO's files have gigabytes of
-            outlines. None: all.
 
     Raises:
         ValueError: not JSON; one sentence with the address and, where known, the line.
     """
+    with telling_damage(address):
+        return json.loads(data.decode("utf-8"))
 
+
+@contextmanager
+def telling_damage(address: str) -> Iterator[None]:
+    """Make one sentence, with the address and, where known, the line, of what is wrong with a text in JSON."""
     try:
-        return json.loads(data.decode("utf-8"), object_hook=kept)
+        yield
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{address}: expected JSON in UTF-8, got a byte that is not ({error.reason})"
@@ -146,11 +146,6 @@ def parse_json(data: bytes, address: str, kept: Callable[[dict[str, Any]], Any] 
         raise ValueError(f"{address}: expected JSON, got lists or objects nested too deeply") from None
     except ValueError as error:  # a number of thousands of digits
         raise ValueError(f"{address}: expected JSON, got {error}") from None
-
-
-def only(keys: Collection[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """For `parse_json`: of every object these keys alone."""
-    return lambda entry: {key: value for key, value in entry.items() if key in keys}
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

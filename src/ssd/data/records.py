@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ssd.data.big_json import read_big_json
 from ssd.data.coco_annotations import CocoAnnotations, packed
 from ssd.data.source import SPLITS, Category
 from ssd.files import read_json, sha256
@@ -131,7 +132,7 @@ def load_ground_truth(folder: Path, split: str) -> dict[str, Any]:
     """
     name = f"{split}.json"
     require_as_written(folder, name)
-    truth = read_json(folder / name, lambda entry: packed(entry) if "bbox" in entry else entry)
+    truth = read_big_json(folder / name, lambda entry: packed(entry) if "bbox" in entry else entry)
     return {**truth, "annotations": CocoAnnotations.of(truth["annotations"])}
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ssd.data.big_json import read_big_json
 from ssd.data.coco_annotations import CocoAnnotations, ids_of, packed
 from ssd.data.source import Annotation, Category, in_label_order
 from ssd.data.sources.photo_names import photo_name
-from ssd.files import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +250,7 @@ def _kept(entry: dict[str, Any]) -> bytes | dict[str, Any]:
 
 
 def _load(path: Path) -> dict[str, list[Any]]:
-    tree = read_json(path, _kept)
+    tree = read_big_json(path, _kept)
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: expected an object with {', '.join(_LISTS)}, got {type(tree).__name__}")
     for key in _LISTS:

@@ -3,6 +3,7 @@
 Where train is given alone it is copied alone: what of it is val is decided where it is read (see `held_out`).
 """
 
+import io
 import os
 import shutil
 import zipfile
@@ -11,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ssd.config import Coco
+from ssd.data.big_json import only, parse_big_json
 from ssd.data.sources.held_out import hold_out
 from ssd.data.sources.photo_names import photo_name
 from ssd.data.sources.unpack import file_names, pour, reading_zip, require_bounded
-from ssd.files import only, parse_json
 from ssd.telling import gauge, progress
 
 MOST_BYTES = 8 << 30
@@ -114,7 +115,7 @@ def images_named(data: bytes, path: Path) -> dict[str, Any]:
     Raises:
         ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
     """
-    tree = parse_json(data, str(path), _but_annotations)
+    tree = parse_big_json(io.BytesIO(data), str(path), _but_annotations)
     for part in ("images", "annotations", "categories"):
         if not isinstance(tree, dict) or not isinstance(tree.get(part), list):
             raise ValueError(f"{path}: expected COCO annotations with a list of {part}, got none")
