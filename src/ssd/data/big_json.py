@@ -15,7 +15,7 @@ from ssd.files import telling_damage
 Kept = Callable[[dict[str, Any]], Any]
 """What is kept of an object in place of it, as soon as it is parsed."""
 
-WINDOW = 1 << 20
+WINDOW = 1 << 16
 """Bytes that are read at once."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
