@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd.config import Anchors, Model, Targets, load_params
-from ssd.data.coverage import measure_coverage, suggest, told
+from ssd.data.coverage import Objects, measure_coverage, suggest, told
 from ssd.data.records import load_classes, load_ground_truth
 from ssd.files import write_bytes, write_json
 from ssd.geometry.anchors import make_anchors
@@ -38,10 +38,10 @@ def main() -> None:
         params.model.input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square, recipe.clip
     )
     classes = load_classes(Path("data/records"))
-    truth = load_ground_truth(Path("data/records"), "train")
+    objects = Objects.of(load_ground_truth(Path("data/records"), "train"))
     threshold = params.targets.iou_threshold
-    measured = measure_coverage(anchors, threshold, classes, truth)
-    suggested = suggest(recipe, params.model.input_size, threshold, truth, measured["coverage"]["all"])
+    measured = measure_coverage(anchors, threshold, classes, objects)
+    suggested = suggest(recipe, params.model.input_size, threshold, objects, measured["coverage"]["all"])
     metrics = {**measured, "suggested": suggested}
     encoded = io.BytesIO()
     np.save(encoded, anchors)

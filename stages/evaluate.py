@@ -7,12 +7,13 @@ metrics/evaluate.json, metrics/per_class.csv, metrics/pr.csv, metrics/thresholds
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ssd.analysis.tables import write_tables
 from ssd.config import Evaluate, load_params
 from ssd.data.coco_results import CocoResults, write_coco_results
 from ssd.data.dataset import EvaluationSample, evaluation_batches
-from ssd.data.records import load_ground_truth, open_records
+from ssd.data.records import Records, load_ground_truth, open_records
 from ssd.engine.checkpoint import Description, load_checkpoint, load_network
 from ssd.engine.detection import detect, make_predict
 from ssd.engine.evaluation import evaluate, told, write_evaluation
@@ -42,9 +43,20 @@ def main() -> None:
     rules = load_params("params.yaml", Params).evaluate
     records = open_records(Path("data/records"), "val")
     ground_truth = load_ground_truth(Path("data/records"), "val")
-    checkpoint = load_checkpoint(Path("models/ssd.safetensors"))
-    checkpoint.require_categories(ground_truth["categories"])
+    detections = _detect(records, ground_truth["categories"], rules)
+    write_coco_results(Path("data/detections.json"), detections)
+    LOG.debug("detected: data/detections.json is written")
+    of_coco, of_voc = evaluate(ground_truth, detections), evaluate_voc(ground_truth, detections)
+    write_evaluation(Path("metrics"), of_coco, of_voc, len(records), len(detections))
+    LOG.debug("measured by COCO's and VOC's rules")
+    write_tables(Path("metrics"), ground_truth, detections)
+    LOG.info("metrics/evaluate.json: %s", told(of_coco, len(records), len(detections)))
 
+
+def _detect(records: Records, categories: list[dict[str, Any]], rules: Evaluate) -> CocoResults:
+    """The detections of all records; the network takes memory, and is let go."""
+    checkpoint = load_checkpoint(Path("models/ssd.safetensors"))
+    checkpoint.require_categories(categories)
     described = checkpoint.description
     model = described.model
     sample = EvaluationSample(model.input_size, model.input)
@@ -64,19 +76,8 @@ def main() -> None:
         "loaded the checkpoint: input of %d pixels, %d anchors", model.input_size, len(checkpoint.anchors)
     )
     with progress("detect", images, len(records)) as bar:
-        known = {
-            category["id"] for category in ground_truth["categories"]
-        }  # a converted network may have more
-        detections = CocoResults.of(
-            each for of_image in bar for each in of_image if each["category_id"] in known
-        )
-    write_coco_results(Path("data/detections.json"), detections)
-    LOG.debug("detected: data/detections.json is written")
-    of_coco, of_voc = evaluate(ground_truth, detections), evaluate_voc(ground_truth, detections)
-    write_evaluation(Path("metrics"), of_coco, of_voc, len(records), len(detections))
-    LOG.debug("measured by COCO's and VOC's rules")
-    write_tables(Path("metrics"), ground_truth, detections)
-    LOG.info("metrics/evaluate.json: %s", told(of_coco, len(records), len(detections)))
+        known = {category["id"] for category in categories}  # a converted network may have more
+        return CocoResults.of(each for of_image in bar for each in of_image if each["category_id"] in known)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 from pycocotools.coco import COCO as PlainCOCO
 from pycocotools.cocoeval import COCOeval
 
-from ssd.engine import evaluation
+from ssd.engine import coco_by_class
 from ssd.engine.evaluation import FIGURES, PROTOCOL, Evaluation, evaluate, write_evaluation
 from ssd.engine.voc_evaluation import evaluate_voc
 
@@ -74,7 +74,7 @@ def test_figures_and_classes_are_pycocotools(case: str) -> None:
 def test_class_by_class_and_some_images_at_a_time_is_what_pycocotools_measures_at_once(
     monkeypatch: pytest.MonkeyPatch, images_at_a_time: int
 ) -> None:
-    monkeypatch.setattr(evaluation, "_IMAGES", images_at_a_time)
+    monkeypatch.setattr(coco_by_class, "_IMAGES", images_at_a_time)
     measured = evaluate(COCO["ground_truth"], COCO["detections"])
     with contextlib.redirect_stdout(io.StringIO()):
         truth = PlainCOCO()

@@ -29,17 +29,17 @@ def sweep(images: Iterable[Judged]) -> list[Threshold]:
     precision = right / (right + false), recall = right / objects, F1 = 2 right / (objects + right + false). What is
     ignored is left out.
     """
-    objects, right, false = 0, [np.zeros(0)], [np.zeros(0)]
+    thresholds = [step / (STEPS + 1) for step in range(1, STEPS + 1)]
+    objects, counts = 0, {verdict: np.zeros(STEPS + 1, np.int64) for verdict in (RIGHT, FALSE)}
     for image in images:
         objects += int(image.objects.counts.sum())
-        right.append(image.detections.scores[image.verdicts == RIGHT])
-        false.append(image.detections.scores[image.verdicts == FALSE])
-    rights, falses = np.sort(np.concatenate(right)), np.sort(np.concatenate(false))
+        reached = np.searchsorted(thresholds, image.detections.scores, side="right")
+        for verdict, count in counts.items():
+            count += np.bincount(reached[image.verdicts == verdict], minlength=STEPS + 1)
+    # so many reached this threshold or a higher one
+    right, false = (counts[verdict][::-1].cumsum()[::-1][1:].tolist() for verdict in (RIGHT, FALSE))
     rows = []
-    for step in range(1, STEPS + 1):
-        threshold = step / (STEPS + 1)
-        hits = len(rights) - int(np.searchsorted(rights, threshold))
-        slips = len(falses) - int(np.searchsorted(falses, threshold))
+    for threshold, hits, slips in zip(thresholds, right, false, strict=True):
         rows.append(
             Threshold(
                 threshold,

@@ -6,7 +6,8 @@ Each value is parsed by Python's own decoder; here is only the object around the
 import codecs
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +15,9 @@ from ssd.files import telling_damage
 
 Kept = Callable[[dict[str, Any]], Any]
 """What is kept of an object in place of it, as soon as it is parsed."""
+
+Lists = Mapping[str, Callable[[Iterable[Any]], Any]]
+"""What is made of the items of a list of the outermost object, all of which it takes, in place of a list."""
 
 WINDOW = 1 << 16
 """Bytes that are read at once."""
@@ -24,40 +28,46 @@ _UNFINISHED = 4
 
 
 def only(keys: Collection[str]) -> Kept:
-    """Of every object these keys alone."""
-    return lambda entry: {key: value for key, value in entry.items() if key in keys}
+    """Of every object these keys alone, which all objects share."""
+    return lambda entry: {sys.intern(key): value for key, value in entry.items() if key in keys}
 
 
-def read_big_json(path: Path, kept: Kept) -> Any:
+def read_big_json(path: Path, kept: Kept, lists: Lists | None = None) -> Any:
     """The content of a JSON file, of whose lists in the outermost object one item after the other is read.
+
+    Args:
+        path: text in UTF-8.
+        kept: of each object.
+        lists: by the names of lists.
 
     Raises:
         ValueError: no such file, or not JSON; one sentence with the file and, where known, the line.
     """
     try:
         with path.open("rb") as file:
-            return parse_big_json(file, str(path), kept)
+            return parse_big_json(file, str(path), kept, lists)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
 
 
-def parse_big_json(file: BinaryIO, address: str, kept: Kept) -> Any:
+def parse_big_json(file: BinaryIO, address: str, kept: Kept, lists: Lists | None = None) -> Any:
     """As `read_big_json`, of an open file.
 
     Args:
         file: text in UTF-8.
         address: where it is from, with which errors begin.
         kept: of each object.
+        lists: by the names of lists.
     """
     with telling_damage(address):
         text = _Text(codecs.iterdecode(iter(lambda: file.read(WINDOW), b""), "utf-8"), kept)
-        tree = _outermost(text, kept) if text.next() == "{" else text.value()
+        tree = _outermost(text, kept, lists or {}) if text.next() == "{" else text.value()
         if text.next():
             raise text.error("Extra data")
         return tree
 
 
-def _outermost(text: "_Text", kept: Kept) -> Any:
+def _outermost(text: "_Text", kept: Kept, lists: Lists) -> Any:
     tree: dict[str, Any] = {}
     text.skip()
     if text.next() == "}":
@@ -68,7 +78,7 @@ def _outermost(text: "_Text", kept: Kept) -> Any:
             raise text.error("Expecting property name enclosed in double quotes")
         key = text.value()
         text.expect(":", "Expecting ':' delimiter")
-        tree[key] = list(_items(text)) if text.next() == "[" else text.value()
+        tree[key] = lists.get(key, list)(_items(text)) if text.next() == "[" else text.value()
         if text.expect(",}", "Expecting ',' delimiter") == "}":
             return kept(tree)
 

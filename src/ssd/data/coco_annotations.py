@@ -18,6 +18,7 @@ _COLUMNS = np.dtype(
     ]
 )
 _ROW = struct.Struct("<3q5d2?")
+ROW_BYTES = _ROW.size
 
 
 def packed(entry: Mapping[str, Any]) -> bytes:
@@ -60,7 +61,9 @@ class CocoAnnotations:
         """The table of entries, or of what `packed` made of them; a table is what it was."""
         if isinstance(entries, cls):
             return entries
-        rows = b"".join(each if isinstance(each, bytes) else packed(each) for each in entries)
+        rows = bytearray()
+        for each in entries:
+            rows += each if isinstance(each, bytes) else packed(each)
         return cls(np.frombuffer(rows, _COLUMNS))
 
     def __getitem__(self, column: str) -> np.ndarray:

@@ -1,9 +1,10 @@
 """COCO results, the list of detections that COCO's tools read, as a table: an eighth of the memory."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,19 @@ class CocoResults:
         """The table of entries with image_id, category_id, bbox and score; a table is what it was."""
         if isinstance(entries, cls):
             return entries
-        left = iter(entries)
-        blocks = [_columns([])]
-        while some := list(islice(left, _AT_ONCE)):
-            blocks.append(_columns(some))
-        return cls(*map(np.concatenate, zip(*blocks, strict=True)))
+        image_ids, category_ids, boxes_xywh_px, scores = (array(kind) for kind in "qqdd")
+        for each in entries:
+            left, top, width, height = each["bbox"]
+            boxes_xywh_px.extend((left, top, width, height))
+            image_ids.append(each["image_id"])
+            category_ids.append(each["category_id"])
+            scores.append(each["score"])
+        return cls(
+            np.asarray(image_ids),
+            np.asarray(category_ids),
+            np.asarray(boxes_xywh_px).reshape(-1, 4),
+            np.asarray(scores),
+        )
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -60,16 +69,6 @@ class CocoResults:
 
 _AT_ONCE = 4096
 """Entries of which there are objects at once."""
-
-
-def _columns(entries: Sequence[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The columns of entries, in the order of the table's attributes."""
-    return (
-        np.array([each["image_id"] for each in entries], np.int64),
-        np.array([each["category_id"] for each in entries], np.int64),
-        np.array([each["bbox"] for each in entries], np.float64).reshape(-1, 4),
-        np.array([each["score"] for each in entries], np.float64),
-    )
 
 
 def write_coco_results(path: Path, results: CocoResults) -> None:

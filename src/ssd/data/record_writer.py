@@ -1,13 +1,14 @@
 """Writing the records: a source's photos, repaired, with their class list, ground truth and manifest."""
 
 import errno
-import io
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import numpy as np
 
@@ -47,19 +48,19 @@ def write_records(folder: Path, source: Source, rules: Mindrecord) -> dict[str, 
         repairs[split.name] = Repairs(split.address, labels, rules)
         photos = progress(f"write {split.name}", split.photos(), split.count)
         sound = (photo for photo in map(repairs[split.name].apply, photos) if photo is not None)
-        truth = _GroundTruth(source.categories)
         files[split.name], checksums[split.name] = [], []
-        for number, first in enumerate(sound):
-            path = folder / f"{split.name}-{number:02d}.mindrecord"
-            of_file = chain([first], islice(sound, rules.images_per_file - 1))
-            sizes = fitting_sizes(split, min(rules.images_per_file, split.count))
-            hashes = _write_file(path, map(truth.noted, of_file), labels, *sizes)
-            checksums[split.name] += hashes
-            files[split.name].append((path.name, len(hashes)))
-        if not checksums[split.name]:
-            raise ValueError(f"{split.address}: expected at least one readable image, got none")
-        objects[split.name] = truth.objects
-        write_parts(folder / f"{split.name}.json", truth.parts())
+        with _GroundTruth(folder, source.categories) as truth:
+            for number, first in enumerate(sound):
+                path = folder / f"{split.name}-{number:02d}.mindrecord"
+                of_file = chain([first], islice(sound, rules.images_per_file - 1))
+                sizes = fitting_sizes(split, min(rules.images_per_file, split.count))
+                hashes = _write_file(path, map(truth.noted, of_file), labels, *sizes)
+                checksums[split.name] += hashes
+                files[split.name].append((path.name, len(hashes)))
+            if not checksums[split.name]:
+                raise ValueError(f"{split.address}: expected at least one readable image, got none")
+            objects[split.name] = truth.objects
+            write_parts(folder / f"{split.name}.json", truth.parts())
     write_json(folder / CHECKSUMS, checksums)
     write_json(folder / CLASSES, [vars(each) for each in source.categories])
     write_json(folder / MANIFEST, make_manifest(folder, files, objects))
@@ -156,14 +157,28 @@ def _to_row(photo: Photo, labels: dict[int, int]) -> dict[str, Any]:
 class _GroundTruth:
     """COCO-format JSON of photos, made while they pass by, one line an item; numbers with all their digits.
 
-    Difficult objects have "difficult": 1.
+    Difficult objects have "difficult": 1. The lines are kept in files without a name.
+
+    Args:
+        folder: where these are.
+        categories: of the data set.
     """
 
-    def __init__(self, categories: tuple[Category, ...]) -> None:
+    def __init__(self, folder: Path, categories: tuple[Category, ...]) -> None:
         self.objects = 0
-        self._images, self._annotations, self._categories = io.BytesIO(), io.BytesIO(), io.BytesIO()
+        with ExitStack() as files:
+            self._images, self._annotations, self._categories = (
+                files.enter_context(TemporaryFile(dir=folder)) for _ in range(3)
+            )
+            self._files = files.pop_all()
         for each in categories:
             _add_line(self._categories, {"id": each.category_id, "name": each.name})
+
+    def __enter__(self) -> "_GroundTruth":
+        return self
+
+    def __exit__(self, *of_error: object) -> None:
+        self._files.close()
 
     def noted(self, photo: Photo) -> Photo:
         """The photo, with its annotations written down."""
@@ -187,17 +202,19 @@ class _GroundTruth:
             )
         return photo
 
-    def parts(self) -> Iterator[bytes | memoryview]:
+    def parts(self) -> Iterator[bytes]:
         """The file, part after part."""
         lists = {"images": self._images, "annotations": self._annotations, "categories": self._categories}
         before = b"{"
         for name, lines in lists.items():
             yield before + f'"{name}": [\n'.encode()
-            yield lines.getbuffer()
+            lines.seek(0)
+            while block := lines.read(1 << 16):
+                yield block
             before = b"\n],\n"
         yield b"\n]}\n"
 
 
-def _add_line(lines: io.BytesIO, item: dict[str, Any]) -> None:
+def _add_line(lines: IO[bytes], item: dict[str, Any]) -> None:
     lines.write(b",\n" * (lines.tell() > 0))
     lines.write(json.dumps(item, ensure_ascii=False, allow_nan=False).encode("utf-8"))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ssd.data.big_json import read_big_json
+from ssd.data.big_json import only, read_big_json
 from ssd.data.coco_annotations import CocoAnnotations, packed
 from ssd.data.source import SPLITS, Category
 from ssd.files import read_json, sha256
@@ -132,8 +132,12 @@ def load_ground_truth(folder: Path, split: str) -> dict[str, Any]:
     """
     name = f"{split}.json"
     require_as_written(folder, name)
-    truth = read_big_json(folder / name, lambda entry: packed(entry) if "bbox" in entry else entry)
-    return {**truth, "annotations": CocoAnnotations.of(truth["annotations"])}
+    of_images = only({"images", "annotations", "categories", "id", "name", "file_name", "width", "height"})
+    return read_big_json(
+        folder / name,
+        lambda entry: packed(entry) if "bbox" in entry else of_images(entry),
+        {"annotations": CocoAnnotations.of},
+    )
 
 
 def load_checksums(folder: Path, split: str) -> list[str]:

@@ -6,21 +6,18 @@ crowd it is measured by the IoU; unlike VOC's rule, a second detection on it is 
 """
 
 import contextlib
-import copy
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from ssd.data.coco_annotations import CocoAnnotations
 from ssd.data.coco_results import CocoResults
+from ssd.engine.coco_by_class import measure
 from ssd.engine.voc_evaluation import VOC_FIGURES, VocEvaluation
 from ssd.files import write_csv, write_json
 
@@ -35,10 +32,6 @@ PROTOCOL = (
     "takes the precision at 11 recalls, VOC10 the area",
 )
 """How the figures treat what is no plain object: a list in evaluate.json, which DVC's tables of metrics leave out."""
-
-
-_IMAGES = 1000
-"""Images of which pycocotools has the objects and detections of a class at once."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +61,7 @@ def evaluate(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, Any
         detections: COCO results of images of the ground truth, a list or a table; may be empty.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints as it goes
-        coco = _Evaluation(ground_truth)
-        coco.measure(CocoResults.of(detections))
-        coco.summarize()
+        coco = measure(ground_truth, CocoResults.of(detections))
     # precision [IoU, recall, class, area, limit], recall [IoU, class, area, limit]; area 0: all, limit 2: 100.
     precision, recall = coco.eval["precision"][:, :, :, 0, 2], coco.eval["recall"][:, :, 0, 2]
     figures = {name: _defined(value) for name, value in zip(FIGURES, coco.stats.tolist(), strict=True)}
@@ -79,7 +70,7 @@ def evaluate(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, Any
     thresholds = coco.params.iouThrs.round(2).tolist()
     return Evaluation(
         figures,
-        _by_class(ground_truth["categories"], coco.objects, coco.params.catIds, precision, recall),
+        _by_class(ground_truth, coco.params.catIds, precision, recall),
         coco.params.recThrs,
         {
             "AP50": curves[thresholds.index(0.5)].mean(axis=1) if with_truth.any() else np.array([]),
@@ -89,110 +80,14 @@ def evaluate(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, Any
     )
 
 
-class _Evaluation(COCOeval):
-    """COCO's evaluation that ignores difficult objects, which by itself it does with crowds alone."""
-
-    eval: dict[str, np.ndarray]
-    evalImgs: list[dict[str, Any] | None]
-
-    def __init__(self, ground_truth: dict[str, Any]) -> None:
-        super().__init__(_indexed(ground_truth, []), None, "bbox")
-        self.params.imgIds = [each["id"] for each in ground_truth["images"]]
-        self.ground_truth = ground_truth
-        self.objects = CocoAnnotations.of(ground_truth["annotations"])
-
-    def measure(self, detections: CocoResults) -> None:
-        """Evaluate and accumulate, class by class and some images at a time, with the same outcome as all at once.
-
-        What pycocotools keeps of 80 classes in a crowded image takes nearly half a megabyte, and 90 kB what it wants
-        to be told of 100 detections.
-        """
-        categories, images = np.unique(self.params.catIds).tolist(), np.unique(self.params.imgIds)
-        some_images = [images[start : start + _IMAGES].tolist() for start in range(0, len(images), _IMAGES)]
-        parts: list[dict[str, np.ndarray]] = []
-        for category in categories:
-            self.params.catIds = [category]
-            of_images = _by_image(self.objects.at(self.objects["category_id"] == category))
-            of_class = _ordered(detections.at(detections.category_ids == category))
-            begins = of_class.image_ids.searchsorted(images[::_IMAGES]).tolist()
-            outcomes: list[list[dict[str, Any] | None]] = [[] for _ in self.params.areaRng]
-            for some, begin, end in zip(some_images, begins, [*begins[1:], len(of_class)], strict=True):
-                self.params.imgIds = some
-                truth = [each for image in some for each in of_images.get(image, [])]
-                self.cocoGt = _indexed(self.ground_truth, truth)
-                self.cocoDt = _results(self.ground_truth, of_class.at(slice(begin, end)))
-                self.evaluate()
-                for number, outcome in enumerate(outcomes):
-                    outcome += self.evalImgs[number * len(some) : (number + 1) * len(some)]
-            self.params.imgIds = images.tolist()
-            self._paramsEval = copy.deepcopy(self.params)
-            self.evalImgs = list(chain.from_iterable(outcomes))
-            self.accumulate()
-            parts.append(self.eval)
-        self.params.catIds = categories
-        self.eval = {
-            "precision": np.concatenate([each["precision"] for each in parts], axis=2),
-            "recall": np.concatenate([each["recall"] for each in parts], axis=1),
-        }
-
-    def evaluateImg(self, *of_image: Any) -> dict[str, Any] | None:
-        """What `accumulate` reads of an image, a class and a range of sizes: matches as yes or no, not by ids."""
-        found = super().evaluateImg(*of_image)
-        return found and {
-            "dtScores": np.array(found["dtScores"]),
-            "dtMatches": found["dtMatches"] != 0,
-            "dtIgnore": found["dtIgnore"],
-            "gtIgnore": found["gtIgnore"],
-        }
-
-    def _prepare(self) -> None:
-        super()._prepare()
-        for annotations in self._gts.values():
-            for annotation in annotations:
-                annotation["ignore"] = not annotation["counts"]
-
-
-def _by_image(annotations: CocoAnnotations) -> dict[int, list[dict[str, Any]]]:
-    """Entries of annotations, which pycocotools adds keys to, by their images, and whether they count."""
-    found: dict[int, list[dict[str, Any]]] = {}
-    for each, counts in zip(annotations, annotations.is_counted.tolist(), strict=True):
-        found.setdefault(each["image_id"], []).append({**each, "counts": counts})
-    return found
-
-
-def _ordered(detections: CocoResults) -> CocoResults:
-    """Detections image by image, those of an image in their order."""
-    return detections.at(detections.image_ids.argsort(kind="stable"))
-
-
-def _indexed(ground_truth: dict[str, Any], annotations: list[dict[str, Any]]) -> COCO:
-    """These annotations, with the categories of the ground truth; its images are not asked for."""
-    coco = COCO()
-    coco.dataset = {"annotations": annotations, "categories": ground_truth["categories"]}
-    coco.createIndex()
-    return coco
-
-
-def _results(ground_truth: dict[str, Any], detections: CocoResults) -> COCO:
-    """What `COCO.loadRes` makes of detections, which cannot take none, and gives each an outline too.
-
-    The outlines, which the figures of boxes do not look at, would take half of the memory.
-    """
-    annotations = []
-    for number, each in enumerate(detections, 1):
-        area = each["bbox"][2] * each["bbox"][3]
-        annotations.append({**each, "id": number, "area": area, "iscrowd": 0})
-    return _indexed(ground_truth, annotations)
-
-
 def _by_class(
-    categories: list[dict[str, Any]],
-    annotations: CocoAnnotations,
+    ground_truth: dict[str, Any],
     category_ids: list[int],
     precision: np.ndarray,
     recall: np.ndarray,
 ) -> list[tuple[str, float | None, float | None, float | None, int]]:
-    names = {category["id"]: category["name"] for category in categories}
+    names = {category["id"]: category["name"] for category in ground_truth["categories"]}
+    annotations = CocoAnnotations.of(ground_truth["annotations"])
     objects = Counter(annotations.counted["category_id"].tolist())
     rows = []
     for index, category_id in enumerate(category_ids):

@@ -43,21 +43,6 @@ class VocEvaluation:
     classes: list[tuple[float | None, float | None]]
 
 
-@dataclass(frozen=True)
-class _Boxes:
-    """Some boxes of all images and classes.
-
-    Attributes:
-        image_ids: [N].
-        category_ids: [N].
-        boxes_px: [N, 4] yxyx in pixels.
-    """
-
-    image_ids: np.ndarray
-    category_ids: np.ndarray
-    boxes_px: np.ndarray
-
-
 def evaluate_voc(ground_truth: dict[str, Any], detections: Iterable[Mapping[str, Any]]) -> VocEvaluation:
     """VOC's figures over all images of the ground truth.
 
@@ -67,24 +52,21 @@ def evaluate_voc(ground_truth: dict[str, Any], detections: Iterable[Mapping[str,
     """
     annotations = CocoAnnotations.of(ground_truth["annotations"])
     results = CocoResults.of(detections)
-    truth = _Boxes(annotations["image_id"], annotations["category_id"], _edges_px(annotations["bbox"]))
-    found = _Boxes(results.image_ids, results.category_ids, _edges_px(results.boxes_xywh_px))
-    to_find = annotations.is_counted
     classes: list[tuple[float | None, float | None]] = []
     for category_id in sorted(each["id"] for each in ground_truth["categories"]):
-        of_truth = truth.category_ids == category_id
-        objects = int(to_find[of_truth].sum())
+        truth = annotations.at(annotations["category_id"] == category_id)
+        objects = len(truth.counted)
         if not objects:
             classes.append((None, None))
             continue
-        of_class = np.flatnonzero(found.category_ids == category_id)
-        of_class = of_class[np.argsort(-results.scores[of_class], kind="stable")]
+        of_class = np.flatnonzero(results.category_ids == category_id)
+        found = results.at(of_class[np.argsort(-results.scores[of_class], kind="stable")])
         verdicts = _judge(
-            found.image_ids[of_class],
-            found.boxes_px[of_class],
-            truth.image_ids[of_truth],
-            truth.boxes_px[of_truth],
-            to_find[of_truth],
+            found.image_ids,
+            _edges_px(found.boxes_xywh_px),
+            truth["image_id"],
+            _edges_px(truth["bbox"]),
+            truth.is_counted,
         )
         right = verdicts[verdicts != _NEITHER] == _RIGHT
         classes.append((eleven_point_ap(right, objects), area_ap(right, objects)))

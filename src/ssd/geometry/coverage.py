@@ -26,12 +26,12 @@ def coverage(
         covered [sum of G] bool, in the order given: has an anchor with IoU >= threshold;
         matched [images] int64: positive anchors, those forced on uncovered ground truths included.
     """
-    covered, matched = [np.zeros(0, bool)], []
+    covered, matched = bytearray(), []
     for of_image in gt_boxes:
         overlaps = iou(of_image, anchors)
-        covered.append(overlaps.max(axis=1, initial=0) >= threshold)
+        covered += (overlaps.max(axis=1, initial=0) >= threshold).tobytes()
         matched.append(np.count_nonzero(match_overlaps(overlaps, threshold) >= 0))
-    return np.concatenate(covered), np.array(matched, np.int64)
+    return np.frombuffer(covered, bool), np.array(matched, np.int64)
 
 
 def by_size(areas_px: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ssd.config import Coco
-from ssd.data.sources.local import copy_coco, images_named, pack, read_annotations
+from ssd.data.sources.local import copy_annotations, copy_coco, images_named, pack
 
 COCO_TINY = Path(__file__).parents[3] / "../shared/data/coco_tiny"
 PLACE = Path("instances.json")
@@ -216,9 +216,10 @@ def test_a_fault_of_the_validation_set_is_found_before_any_image_is_copied(proje
         (data_of(annotations("a", "/../b.jpg")), r"image 2: .* inside the images' folder, got '\.\./b\.jpg'"),
     ],
 )
-def test_annotations_of_another_form_are_refused_with_their_place(data, sentence):
+def test_annotations_of_another_form_are_refused_with_their_place(tmp_path, data, sentence):
+    (tmp_path / "copy.json").write_bytes(data)
     with pytest.raises(ValueError, match=rf"^instances\.json: {sentence}$"):
-        images_named(data, PLACE)
+        images_named(tmp_path / "copy.json", PLACE)
 
 
 def test_a_file_name_that_no_disk_can_hold_is_a_missing_image(project):
@@ -237,7 +238,8 @@ def test_a_small_zip_that_declares_gigabytes_of_annotations_is_refused_before_th
     data[place : place + 4] = (3 << 30).to_bytes(4, "little")
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"all\.zip: expected at most 1,073,741,824 bytes unpacked from"):
-        read_annotations(path / "a.json", "key")
+        copy_annotations(path / "a.json", "key", tmp_path / "copy.json")
+    assert not (tmp_path / "copy.json").exists()
 
 
 def test_an_image_listed_twice_is_packed_once(project):
@@ -246,8 +248,14 @@ def test_an_image_listed_twice_is_packed_once(project):
         assert archive.namelist() == ["c.jpg"]
 
 
-def test_reading_annotations_gives_the_bytes_of_the_file(project):
-    assert read_annotations(project / "val.json", "key") == (project / "val.json").read_bytes()
+def test_annotations_are_copied_with_all_their_bytes_from_a_folder_and_from_a_zip(project):
+    given, copy = project / "val.json", project / "copy.json"
+    with zipfile.ZipFile(project / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(given, "in/val.json")
+    for place in (given, project / "all.zip/in/val.json"):
+        copy_annotations(place, "key", copy)
+        assert copy.read_bytes() == given.read_bytes()
+        copy.unlink()
 
 
 @pytest.mark.skipif(not COCO_TINY.is_dir(), reason="needs ../shared/data/coco_tiny")
@@ -266,12 +274,13 @@ def test_photos_of_coco_arrive_as_they_are(tmp_path):
             assert archive.read(name) == (COCO_TINY / "val2017" / name).read_bytes()
 
 
-def test_outlines_are_let_go_while_an_annotation_file_is_parsed():
+def test_outlines_are_let_go_while_an_annotation_file_is_parsed(tmp_path):
     outline = [[float(number) for number in range(100)]]
     objects = [{"id": each, "image_id": 1, "segmentation": outline} for each in range(1, 1001)]
-    data = data_of(annotations("a.jpg", annotations=objects))
+    copy = tmp_path / "copy.json"
+    copy.write_bytes(data_of(annotations("a.jpg", annotations=objects)))
     tracemalloc.start()
-    assert images_named(data, PLACE) == {"a.jpg": 1}
+    assert images_named(copy, PLACE) == {"a.jpg": 1}
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2 * len(data)  # the outlines alone would be five times as much
+    assert peak < copy.stat().st_size  # the outlines alone would be seven times as much

@@ -6,7 +6,8 @@ here and is left to the rules of `repairs`. Segmentations are not read.
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ssd.data.big_json import read_big_json
-from ssd.data.coco_annotations import CocoAnnotations, ids_of, packed
+from ssd.data.coco_annotations import ROW_BYTES, CocoAnnotations, ids_of, packed
 from ssd.data.source import Annotation, Category, in_label_order
 from ssd.data.sources.photo_names import photo_name
 
@@ -99,25 +100,16 @@ def read_instances(path: Path) -> Instances:
         for key in optional
         if not any(isinstance(each, bytes) or key in each for each in _readable(tree["annotations"]))
     }
-    rows: list[bytes] = []
-    image_of: dict[int, int] = {}
-    for index, entry in enumerate(tree["annotations"]):
-        row = entry if isinstance(entry, bytes) else _read_annotation(entry, absent, path, index)
-        annotation_id, image_id, _ = ids_of(row)
-        address = f"{path}: annotation {annotation_id}"
-        if image_id not in images:
-            raise ValueError(f"{address}: expected the id of a listed image as image_id, got {image_id}")
-        if annotation_id in image_of:
-            raise ValueError(
-                f"{address}: expected an id of its own, got one that image {image_of[annotation_id]} has, too"
-            )
-        image_of[annotation_id] = image_id
-        rows.append(row)
-    annotations = CocoAnnotations.of(rows)
-    notes = [f"annotations have no {key}: {optional[key]}" for key in optional if key in absent and image_of]
-    if 0 in image_of:
-        free = max(image_of) + 1
-        annotations = annotations.numbered(np.where(annotations["id"] == 0, free, annotations["id"]))
+    annotations = CocoAnnotations.of(
+        entry if isinstance(entry, bytes) else _read_annotation(entry, absent, path, index)
+        for index, entry in enumerate(tree["annotations"])
+    )
+    ids = annotations["id"]
+    _require_own_ids_and_images(annotations, images, path)
+    notes = [f"annotations have no {key}: {optional[key]}" for key in optional if key in absent and len(ids)]
+    if 0 in ids:
+        free = int(ids.max()) + 1
+        annotations = annotations.numbered(np.where(ids == 0, free, ids))
         notes.append(f"annotation 0 has the id {free} here, because pycocotools takes 0 for none")
     return Instances(
         categories=in_label_order(names),
@@ -128,7 +120,26 @@ def read_instances(path: Path) -> Instances:
     )
 
 
-def _groups(tree: dict[str, list[Any]]) -> frozenset[int]:
+def _require_own_ids_and_images(annotations: CocoAnnotations, images: Collection[int], path: Path) -> None:
+    """Every annotation is of a listed image, and no two have the same id."""
+    ids, image_ids = annotations["id"], annotations["image_id"]
+    strange = np.flatnonzero(~np.isin(image_ids, np.array(list(images), np.int64)))
+    if len(strange):
+        raise ValueError(
+            f"{path}: annotation {ids[strange[0]]}: expected the id of a listed image as image_id, "
+            f"got {image_ids[strange[0]]}"
+        )
+    ascending = ids.argsort(kind="stable")
+    again = ascending[1:][np.diff(ids[ascending]) == 0]
+    if len(again):
+        first = np.flatnonzero(ids == ids[again.min()])[0]
+        raise ValueError(
+            f"{path}: annotation {ids[first]}: expected an id of its own, "
+            f"got one that image {image_ids[first]} has, too"
+        )
+
+
+def _groups(tree: dict[str, Any]) -> frozenset[int]:
     """The ids of categories without an annotation that another category names as its supercategory."""
     categories = [
         each for each in tree["categories"] if isinstance(each, dict) and type(each.get("id")) is int
@@ -226,8 +237,32 @@ def _read_annotation(entry: dict[str, Any], absent: Collection[str], path: Path,
     )
 
 
-def _readable(entries: list[Any]) -> Iterator[Any]:
+def _readable(entries: Iterable[Any]) -> Iterator[Any]:
     return (each for each in entries if isinstance(each, bytes | dict))
+
+
+class _Entries(Iterable[Any]):
+    """The items of a list of annotations in their order: rows of the table together, others as they are."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._rows = bytearray()
+        self._others: dict[int, Any] = {}
+        self._count = 0
+        for item in items:
+            if isinstance(item, bytes):
+                self._rows += item
+            else:
+                self._others[self._count] = item
+            self._count += 1
+
+    def __iter__(self) -> Iterator[Any]:
+        begin = 0
+        for place in range(self._count):
+            if place in self._others:
+                yield self._others[place]
+            else:
+                yield bytes(self._rows[begin : begin + ROW_BYTES])
+                begin += ROW_BYTES
 
 
 _LISTS = ("images", "annotations", "categories")
@@ -240,7 +275,7 @@ _READ = {
 
 def _kept(entry: dict[str, Any]) -> bytes | dict[str, Any]:
     """The row of an annotation of which all is there and as it should be; of other objects what is read."""
-    read = {key: value for key, value in entry.items() if key in _READ}
+    read = {sys.intern(key): value for key, value in entry.items() if key in _READ}
     if "bbox" not in read:
         return read
     try:
@@ -249,14 +284,14 @@ def _kept(entry: dict[str, Any]) -> bytes | dict[str, Any]:
         return read  # to be refused or mended where it is known what the file is and what it leaves out
 
 
-def _load(path: Path) -> dict[str, list[Any]]:
-    tree = read_big_json(path, _kept)
+def _load(path: Path) -> dict[str, Any]:
+    tree = read_big_json(path, _kept, {"annotations": _Entries})
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: expected an object with {', '.join(_LISTS)}, got {type(tree).__name__}")
     for key in _LISTS:
         if key not in tree:
             raise ValueError(f"{path}: missing key {key}; expected {', '.join(_LISTS)}")
-        if not isinstance(tree[key], list):
+        if not isinstance(tree[key], list | _Entries):
             raise ValueError(f"{path}: {key}: expected a list, got {tree[key]!r:.200}")
     return tree
 

@@ -3,13 +3,12 @@
 Where train is given alone it is copied alone: what of it is val is decided where it is read (see `held_out`).
 """
 
-import io
 import os
 import shutil
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from ssd.config import Coco
 from ssd.data.big_json import only, parse_big_json
@@ -19,7 +18,7 @@ from ssd.data.sources.unpack import file_names, pour, reading_zip, require_bound
 from ssd.telling import gauge, progress
 
 MOST_BYTES = 8 << 30
-"""Largest annotation file in a zip; it is unpacked in memory."""
+"""Largest annotation file in a zip."""
 
 _naming = only({"images", "annotations", "categories", "id", "file_name"})
 
@@ -54,10 +53,9 @@ def copy_coco(coco: Coco, val_fraction: float, folder: Path, project: Path) -> d
     for split, given_images, given_annotations in splits:
         key = f"params.yaml: dataset.coco.{split}"
         annotations = _located(project, given_annotations)
-        data = read_annotations(annotations, f"{key}_annotations")
-        (folder / f"{split}.json").write_bytes(data)
+        copy_annotations(annotations, f"{key}_annotations", folder / f"{split}.json")
         source = _located(project, given_images)
-        named = images_named(data, annotations)
+        named = images_named(folder / f"{split}.json", annotations)
         if train_alone:
             hold_out(named, val_fraction, f"params.yaml: dataset.val_fraction: {annotations}")
         images[split] = source, named, _require_images(named, annotations, source, f"{key}_images")
@@ -74,8 +72,8 @@ def _located(project: Path, given: str | None) -> Path:
     return project / os.path.expanduser(given)
 
 
-def read_annotations(path: Path, key: str) -> bytes:
-    """The bytes of an annotation file, which may be a member of a zip: `all.zip/annotations/train.json`.
+def copy_annotations(path: Path, key: str, target: Path) -> None:
+    """Copy an annotation file, which may be a member of a zip: `all.zip/annotations/train.json`.
 
     Raises:
         ValueError: no such file or member; begins with `key`, the name of the parameter.
@@ -85,14 +83,18 @@ def read_annotations(path: Path, key: str) -> bytes:
             raise ValueError(
                 f"{key}: expected a JSON file, got a zip; name the file in it: {path}/{_a_json_of(path)}"
             )
-        return path.read_bytes()
+        copy_file(path, target)
+        return
     for parent in path.parents:
         if parent.is_file():
             member = path.relative_to(parent).as_posix()
             with reading_zip(parent) as archive:
                 if member in archive.namelist():
-                    require_bounded([archive.getinfo(member)], parent, MOST_BYTES)
-                    return archive.read(member)
+                    entry = archive.getinfo(member)
+                    require_bounded([entry], parent, MOST_BYTES)
+                    with archive.open(entry) as given:
+                        _copy(given, target, entry.file_size)
+                    return
             raise ValueError(
                 f"{key}: expected {member} in {parent}, got no such member; it has {_a_json_of(parent)}"
             )
@@ -105,17 +107,18 @@ def _a_json_of(path: Path) -> str:
     return next((name for name in sorted(file_names(path)) if name.endswith(".json")), "no JSON file")
 
 
-def images_named(data: bytes, path: Path) -> dict[str, Any]:
+def images_named(copy: Path, path: Path) -> dict[str, Any]:
     """The ids of the images that an annotation file lists, by file name.
 
     Args:
-        data: the file.
+        copy: the file.
         path: where it is from, for the sentences of errors.
 
     Raises:
         ValueError: not JSON, not COCO's form, no images, or a file name that leads out of the images' folder.
     """
-    tree = parse_big_json(io.BytesIO(data), str(path), _but_annotations)
+    with copy.open("rb") as file:
+        tree = parse_big_json(file, str(path), _but_annotations)
     for part in ("images", "annotations", "categories"):
         if not isinstance(tree, dict) or not isinstance(tree.get(part), list):
             raise ValueError(f"{path}: expected COCO annotations with a list of {part}, got none")
@@ -203,10 +206,10 @@ def pack(source: Path, names: Iterable[str], target: Path, extra: int = 0) -> No
 
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file, telling how far it is."""
-    size = source.stat().st_size
-    with (
-        source.open("rb") as given,
-        target.open("wb") as copy,
-        gauge(f"copy {source.name}", size, "B") as bar,
-    ):
+    with source.open("rb") as given:
+        _copy(given, target, source.stat().st_size)
+
+
+def _copy(given: IO[bytes], target: Path, size: int) -> None:
+    with target.open("wb") as copy, gauge(f"copy {target.name}", size, "B") as bar:
         pour(given, copy, bar)
