@@ -131,23 +131,18 @@ def _outcomes(
     category: int, ground_truth: dict[str, Any], objects: CocoAnnotations, detections: CocoResults
 ) -> _Outcomes:
     """Of one class, in the order of image ids."""
+    categories = ground_truth["categories"]
     images = np.unique([each["id"] for each in ground_truth["images"]])
-    of_images = _by_image(objects.at(objects["category_id"] == category))
-    places = np.flatnonzero(detections.category_ids == category)
-    places = places[detections.image_ids[places].argsort(kind="stable")]
-    begins = detections.image_ids[places].searchsorted(images[::_IMAGES]).tolist()
     parts = []
-    for first, begin, end in zip(
-        range(0, len(images), _IMAGES), begins, [*begins[1:], len(places)], strict=True
+    for some, to_find, found in zip(
+        np.split(images, range(_IMAGES, len(images), _IMAGES)),
+        _by_parts(objects["image_id"], objects["category_id"] == category, images),
+        _by_parts(detections.image_ids, detections.category_ids == category, images),
+        strict=True,
     ):
-        some = images[first : first + _IMAGES].tolist()
-        truth = [each for image in some for each in of_images.get(image, [])]
-        evaluation = _SomeImages(
-            _indexed(ground_truth["categories"], truth),
-            _results(ground_truth["categories"], detections.at(places[begin:end])),
-            "bbox",
-        )
-        evaluation.params.imgIds, evaluation.params.catIds = some, [category]
+        truth, results = _truth(categories, objects.at(to_find)), _results(categories, detections.at(found))
+        evaluation = _SomeImages(truth, results, "bbox")
+        evaluation.params.imgIds, evaluation.params.catIds = some.tolist(), [category]
         evaluation.evaluate()
         parts.append(_Outcomes.of(evaluation.evalImgs, evaluation.params))
     return _Outcomes.together(parts)
@@ -175,12 +170,17 @@ def _accumulated(outcomes: _Outcomes, params: Params) -> tuple[np.ndarray, np.nd
     return precision, recall
 
 
-def _by_image(annotations: CocoAnnotations) -> dict[int, list[dict[str, Any]]]:
-    """Entries of annotations, which pycocotools adds keys to, by their images, and whether they count."""
-    found: dict[int, list[dict[str, Any]]] = {}
-    for each, counts in zip(annotations, annotations.is_counted.tolist(), strict=True):
-        found.setdefault(each["image_id"], []).append({**each, "counts": counts})
-    return found
+def _by_parts(image_ids: np.ndarray, of_class: np.ndarray, images: np.ndarray) -> list[np.ndarray]:
+    """The places of those of a class, image by image, for some images at a time.
+
+    Args:
+        image_ids: [N] of objects or detections.
+        of_class: [N] bool.
+        images: all ids, ascending.
+    """
+    places = np.flatnonzero(of_class)
+    places = places[image_ids[places].argsort(kind="stable")]
+    return np.split(places, image_ids[places].searchsorted(images[_IMAGES::_IMAGES]))
 
 
 def _indexed(categories: list[dict[str, Any]], annotations: list[dict[str, Any]]) -> COCO:
@@ -189,6 +189,12 @@ def _indexed(categories: list[dict[str, Any]], annotations: list[dict[str, Any]]
     coco.dataset = {"annotations": annotations, "categories": categories}
     coco.createIndex()
     return coco
+
+
+def _truth(categories: list[dict[str, Any]], annotations: CocoAnnotations) -> COCO:
+    """Entries of annotations, which pycocotools adds keys to, and whether they count."""
+    counted = zip(annotations, annotations.is_counted.tolist(), strict=True)
+    return _indexed(categories, [{**each, "counts": counts} for each, counts in counted])
 
 
 def _results(categories: list[dict[str, Any]], detections: CocoResults) -> COCO:
