@@ -93,3 +93,21 @@ def test_what_is_kept_and_a_window_is_all_that_takes_memory(tmp_path: Path) -> N
     tracemalloc.stop()
     assert tree == {"annotations": [{"id": number} for number in range(5000)]}
     assert peak < size / 2
+
+
+def test_a_list_of_the_outermost_object_becomes_what_is_asked_for_and_no_other_value_does() -> None:
+    text = b'{"a": [1, 2], "b": [3], "c": {"a": [4]}}'
+    read = parse_big_json(io.BytesIO(text), "a.json", dict, {"a": sum, "missing": sum})
+    assert read == {"a": 3, "b": [3], "c": {"a": [4]}}
+    assert parse_big_json(io.BytesIO(b'{"a": 5}'), "a.json", dict, {"a": sum}) == {"a": 5}
+    assert parse_big_json(io.BytesIO(b'{"a": []}'), "a.json", dict, {"a": tuple}) == {"a": ()}
+
+
+def test_objects_share_the_keys_that_are_kept() -> None:
+    text = json.dumps({"images": [{"file_name": str(number)} for number in range(2)]})
+    first, second = by_window_of_names(text)
+    assert next(iter(first)) is next(iter(second))
+
+
+def by_window_of_names(text: str) -> list[dict[str, str]]:
+    return parse_big_json(io.BytesIO(text.encode()), "a.json", only({"images", "file_name"}))["images"]

@@ -96,3 +96,11 @@ def test_a_table_takes_less_than_a_fifth_of_what_the_list_does() -> None:
         return size
 
     assert kept(CocoResults.of) < kept(list) / 5
+
+
+def test_a_table_is_made_in_little_more_than_it_takes() -> None:
+    tracemalloc.start()
+    table = CocoResults.of(entry(number) for number in range(100_000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * sum(column.nbytes for column in vars(table).values())

@@ -5,6 +5,7 @@ import copy
 import csv
 import io
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ import pytest
 from pycocotools.coco import COCO as PlainCOCO
 from pycocotools.cocoeval import COCOeval
 
+from ssd.data.coco_results import CocoResults
 from ssd.engine import coco_by_class
 from ssd.engine.evaluation import FIGURES, PROTOCOL, Evaluation, evaluate, write_evaluation
 from ssd.engine.voc_evaluation import evaluate_voc
 
 COCO = json.loads((Path(__file__).parents[1] / "golden" / "coco.json").read_text())
+
+
+DETECTIONS = 20
+"""Of each image, where memory is looked at."""
 
 
 def truth(objects: list[tuple[int, int]], images: int = 2) -> dict[str, Any]:
@@ -94,6 +100,29 @@ def test_class_by_class_and_some_images_at_a_time_is_what_pycocotools_measures_a
     np.testing.assert_array_equal(measured.precision["AP"], precision.mean(axis=(0, 2)))
     np.testing.assert_array_equal(measured.precision["AP50"], precision[0].mean(axis=1))
     np.testing.assert_array_equal(measured.precision["AP75"], precision[5].mean(axis=1))
+
+
+def test_a_detection_more_of_a_class_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coco_by_class, "_IMAGES", 10)
+
+    def peak(images: int) -> int:
+        given = truth([(image, 2) for image in range(1, images + 1)], images)
+        boxes = [(10.0 + place, 20.0, 40.0, 50.0) for place in range(DETECTIONS)]
+        found = CocoResults.of(
+            detection(image, 2, 1 - place / 100, box)
+            for image in range(1, images + 1)
+            for place, box in enumerate(boxes)
+        )
+        tracemalloc.start()
+        evaluate(given, found)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    few, many = 50, 150
+    assert (
+        peak(many) - peak(few) < 300 * (many - few) * DETECTIONS
+    )  # pycocotools at once: some 4,000 a detection
 
 
 def test_the_curves_are_precision_at_101_recalls_whose_mean_is_the_figure(measured: Evaluation) -> None:
