@@ -117,8 +117,12 @@ class CocoAnnotations:
             raise ValueError(f"expected annotations of known images, got one of image {strange[0]}")
         ascending = ids.argsort(kind="stable")
         places = ascending[ids.searchsorted(self["image_id"], sorter=ascending)]
+        in_order = bool(
+            np.all(places[1:] >= places[:-1])
+        )  # as records have them; the table need not be copied
         return AnnotationsOfImages(
-            self.at(places.argsort(kind="stable")), np.bincount(places, minlength=len(ids))
+            self if in_order else self.at(places.argsort(kind="stable")),
+            np.bincount(places, minlength=len(ids)),
         )
 
 
