@@ -171,16 +171,13 @@ def test_stopping_early_changes_nothing(seed: int, candidates: int, limit: int) 
     np.testing.assert_array_equal(kept_boxes, boxes[[anchor for _, _, anchor in expected]].reshape(-1, 4))
 
 
-@pytest.mark.parametrize(("name", "value"), [("_AHEAD", 40), ("_MANY", 0), ("_MANY", 10**9)])
-def test_the_way_through_the_candidates_changes_no_detection(
-    name: str, value: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_way_through_the_candidates_changes_no_detection(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(7)
     boxes = random_boxes(rng, 400, 0.5)
     scores = (rng.integers(0, 30, (400, 3)) / 30).astype(np.float32)
     rules = [(0.1, 400, 0.45, 200), (0.9, 10, 0.3, 5), (0.5, 50, 0.9, ALL)]
     before = [select_detections(boxes, scores, *rule) for rule in rules]
-    monkeypatch.setattr(nms_module, name, value)
+    monkeypatch.setattr(nms_module, "_AHEAD", 40)
     for rule, expected in zip(rules, before, strict=True):
         for ours, theirs in zip(select_detections(boxes, scores, *rule), expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)

@@ -20,9 +20,6 @@ _AHEAD = 4096
 _PAIRS = 1 << 16
 """Of boxes, of which the IoUs are in memory at once: more take longer, each, to and from memory."""
 
-_MANY = 8
-"""One in so many scores above the least: then it is quicker to turn all of them round than to sort these."""
-
 
 def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarray:
     """Indices of the boxes that stay, by descending score; of equal scores the lower index first.
@@ -54,8 +51,8 @@ def select_detections(
 
     Args:
         boxes: [A, 4] yxyx, one box an anchor, the same for every class; clipped or not, as they are wanted.
-        scores: [A, C]; column c is label c + 1: no background.
-        min_score: a score must be above this.
+        scores: [A, C] float32; column c is label c + 1: no background.
+        min_score: a score must be above this; not below 0.
         candidates_per_class: at most so many of a class enter NMS.
         nms_iou: `nms`'s threshold.
         detections_per_image: at most so many detections, over all classes.
@@ -63,51 +60,38 @@ def select_detections(
     Returns:
         boxes [D, 4], labels [D] int32, scores [D] float32; by descending score, then label, then anchor.
     """
-    columns, anchors, candidate_scores = _candidates(scores, min_score)
-    kept = _best_of_each(columns, candidate_scores, candidates_per_class)
-    columns, anchors, candidate_scores = columns[kept], anchors[kept], candidate_scores[kept]
-    # candidates are in order of class and anchor, so a stable sort settles equal scores as promised
-    order = np.argsort(-candidate_scores, kind="stable")
-    columns, anchors, candidate_scores = columns[order], anchors[order], candidate_scores[order]
-    kept = _survivors(boxes[anchors], columns, nms_iou, detections_per_image)
-    return (
-        boxes[anchors[kept]],
-        (columns[kept] + 1).astype(np.int32),
-        candidate_scores[kept].astype(np.float32),
-    )
+    columns, anchors = _candidates(scores, min_score, candidates_per_class)
+    kept = _survivors(boxes.take(anchors, axis=0), columns, nms_iou, detections_per_image)
+    columns, anchors = columns[kept], anchors[kept]
+    return boxes[anchors], (columns + 1).astype(np.int32), scores[anchors, columns]
 
 
-def _candidates(scores: np.ndarray, min_score: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Class columns, anchors and scores [N] of what scores above the least, in order of class and anchor."""
-    found = np.flatnonzero(scores > min_score)
-    if len(found) * _MANY > scores.size:
-        by_class = np.ascontiguousarray(scores.T)
-        columns, anchors = np.nonzero(by_class > min_score)
-        return columns, anchors, by_class[columns, anchors]
-    anchors, columns = np.divmod(found, scores.shape[1] or 1)
-    # small numbers are sorted by their digits, in linear time
-    short = columns.astype(np.uint16) if scores.shape[1] <= 1 << 16 else columns
-    order = np.argsort(short, kind="stable")
-    return columns[order], anchors[order], scores.reshape(-1)[found[order]]
+def _candidates(scores: np.ndarray, min_score: float, per_class: int) -> tuple[np.ndarray, np.ndarray]:
+    """Class columns and anchors [N] of the best `per_class` of each class that score above the least, best first."""
+    above = scores > min_score
+    found = np.flatnonzero(above)
+    counts = np.bincount(found % max(1, scores.shape[1]))
+    if counts.max(initial=0) > per_class:
+        for column in np.flatnonzero(counts > per_class).tolist():
+            (anchors,) = np.nonzero(above[:, column])
+            above[anchors[~_best(scores[anchors, column], per_class)], column] = False
+        found = np.flatnonzero(above)
+    anchors, columns = np.divmod(found, max(1, scores.shape[1]))
+    # a number each, in whose order they are wanted: the score's bits turned over, then class and anchor
+    numbers = (~scores.take(found).view(np.uint32)).astype(np.uint64)
+    numbers <<= np.uint64(32)
+    numbers |= (columns * len(scores) + anchors).astype(np.uint64)
+    numbers.sort()
+    return np.divmod(numbers.astype(np.uint32).astype(np.int64), max(1, len(scores)))
 
 
-def _best_of_each(groups: np.ndarray, scores: np.ndarray, count: int) -> np.ndarray:
-    """[N] bool: the `count` highest scores of each group, of equal ones the first; `groups` ascends."""
-    kept = np.ones(len(scores), bool)
-    counts = np.bincount(groups)
-    if not len(counts) or counts.max() <= count:
-        return kept
-    ends = np.cumsum(counts)
-    starts = ends - counts
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        if end - start > count:
-            of_group = scores[start:end]
-            lowest = np.partition(of_group, end - start - count)[end - start - count]
-            above = of_group > lowest
-            (equal,) = np.nonzero(of_group == lowest)
-            above[equal[: count - np.count_nonzero(above)]] = True
-            kept[start:end] = above
-    return kept
+def _best(scores: np.ndarray, count: int) -> np.ndarray:
+    """[N] bool: the `count` highest scores, of equal ones the first; N is above `count`."""
+    lowest = np.partition(scores, len(scores) - count)[len(scores) - count]
+    best = scores > lowest
+    (equal,) = np.nonzero(scores == lowest)
+    best[equal[: count - np.count_nonzero(best)]] = True
+    return best
 
 
 def _survivors(boxes: np.ndarray, groups: np.ndarray, iou_threshold: float, limit: int) -> np.ndarray:
