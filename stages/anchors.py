@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ssd.config import Anchors, Model, Targets, load_params
-from ssd.data.coverage import Objects, measure_coverage, suggest, told
-from ssd.data.records import load_classes, load_ground_truth
+from ssd.data.coverage import measure_coverage, suggest, told
+from ssd.data.objects import load_objects
+from ssd.data.records import load_classes
 from ssd.files import write_bytes, write_json
 from ssd.geometry.anchors import make_anchors
 from ssd.geometry.feature_maps import require_map_cells
@@ -38,7 +39,7 @@ def main() -> None:
         params.model.input_size, recipe.steps, recipe.sizes, recipe.ratios, recipe.large_square, recipe.clip
     )
     classes = load_classes(Path("data/records"))
-    objects = Objects.of(load_ground_truth(Path("data/records"), "train"))
+    objects = load_objects(Path("data/records"), "train")
     threshold = params.targets.iou_threshold
     measured = measure_coverage(anchors, threshold, classes, objects)
     suggested = suggest(recipe, params.model.input_size, threshold, objects, measured["coverage"]["all"])

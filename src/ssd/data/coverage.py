@@ -1,65 +1,17 @@
 """How well the anchors cover the objects of a split, by size and class, and which sizes would suit them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ssd.config import Anchors
-from ssd.data.coco_annotations import CocoAnnotations
+from ssd.data.objects import Objects
 from ssd.data.source import Category
 from ssd.geometry.anchors import make_anchors
-from ssd.geometry.boxes import from_xywh_px
-from ssd.geometry.coverage import by_size, coverage, share
+from ssd.geometry.coverage import coverage, share
 from ssd.geometry.suggestion import suggest_sizes
 from ssd.telling import progress
-
-
-@dataclass(frozen=True)
-class Objects(Sequence[np.ndarray]):
-    """The objects of a split that count, crowds and difficult ones do not; a sequence of the boxes of each image.
-
-    Attributes:
-        boxes: [N, 4] float32 yxyx, image by image, as training sees them: fractions of the photo's sides.
-        areas_px: [N] as annotated.
-        category_ids: [N].
-        ends: [images + 1] where the objects of each image end, after a 0.
-    """
-
-    boxes: np.ndarray
-    areas_px: np.ndarray
-    category_ids: np.ndarray
-    ends: np.ndarray
-
-    @classmethod
-    def of(cls, truth: dict[str, Any]) -> "Objects":
-        """Those of a COCO-format ground truth."""
-        annotations, images = CocoAnnotations.of(truth["annotations"]), truth["images"]
-        counted = annotations.counted.of_images([image["id"] for image in images])
-        height, width = (
-            np.array([image[side] for image in images], np.int64).repeat(counted.counts)
-            for side in ("height", "width")
-        )
-        together = counted.together
-        return cls(
-            from_xywh_px(together["bbox"], height, width).astype(np.float32),
-            together["area"].copy(),
-            together["category_id"].copy(),
-            np.concatenate([[0], counted.counts.cumsum()]),
-        )
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.ends) - 1
-
-    def __getitem__(self, image: int) -> np.ndarray:  # type: ignore[override]
-        """The boxes of the image at this place, from 0: [G, 4]."""
-        return self.boxes[self.ends[image] : self.ends[image + 1]]
-
-    def groups(self) -> dict[str, np.ndarray]:
-        """Which objects, [N] bool, are in each group: all, small, medium, large."""
-        return {"all": np.ones(len(self.boxes), bool), **by_size(self.areas_px)}
 
 
 def measure_coverage(
