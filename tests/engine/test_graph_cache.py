@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import subprocess
@@ -85,6 +86,22 @@ def test_a_damaged_graph_is_compiled_anew_and_replaced(kept, plain, tmp_path):
     assert trained(0.1, tmp_path) == (plain, False)
     assert list(tmp_path.iterdir()) == [copy]
     assert len(_unpack(copy, tmp_path / "place")) == 2
+
+
+def test_a_graph_for_which_there_is_no_room_is_as_good_as_none(kept, tmp_path, monkeypatch):
+    place = tmp_path / "place"
+    place.mkdir()
+    write = Path.write_bytes
+
+    def no_room(path: Path, data: bytes) -> int:
+        write(path, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", no_room)
+    assert _unpack(first_of(kept), place) == {}
+    assert not any(path.is_file() for path in place.rglob("*"))
+    monkeypatch.undo()
+    assert _unpack(first_of(kept), place)
 
 
 def test_who_sets_mindspores_own_switch_is_left_alone(tmp_path):

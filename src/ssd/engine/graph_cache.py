@@ -8,6 +8,7 @@ weights, moments and learning rates are those of the process that runs it.
 
 import io
 import os
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def kept_graph(folder: Path, ingredients: Any) -> Iterator[None]:
 
 
 def _unpack(path: Path, place: Path) -> dict[str, bytes]:
-    """Lay the files of a kept graph out where MindSpore looks for them; none where there is none, or a damaged one."""
+    """Lay the files of a kept graph out where MindSpore looks for them; none if it is damaged, or there is no room."""
     try:
         with zipfile.ZipFile(path) as packed:
             if set(packed.namelist()) != _NAMES:
@@ -70,9 +71,13 @@ def _unpack(path: Path, place: Path) -> dict[str, bytes]:
         os.utime(path)  # it was used
     except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError):
         return {}
-    (place / _PLACE).mkdir(parents=True)
-    for name, data in files.items():
-        (place / _PLACE / name).write_bytes(data)
+    try:
+        (place / _PLACE).mkdir(parents=True)
+        for name, data in files.items():
+            (place / _PLACE / name).write_bytes(data)
+    except OSError:  # no room: MindSpore must not find a part of it
+        shutil.rmtree(place / _PLACE, ignore_errors=True)
+        return {}
     return files
 
 
