@@ -34,10 +34,11 @@ def measure(ground_truth: dict[str, Any], detections: CocoResults) -> COCOeval:
     Returns:
         `eval` has precision and recall, `stats` the figures, as of pycocotools at once; `evalImgs` is empty.
     """
-    objects = CocoAnnotations.of(ground_truth["annotations"])
-    measured = COCOeval(_indexed(ground_truth["categories"], []), None, "bbox")
+    categories, objects = ground_truth["categories"], CocoAnnotations.of(ground_truth["annotations"])
+    images = np.unique([each["id"] for each in ground_truth["images"]])
+    measured = COCOeval(_indexed(categories, []), None, "bbox")
     parts = [
-        _accumulated(_outcomes(category, ground_truth, objects, detections), measured.params)
+        _accumulated(_outcomes(category, categories, images, objects, detections), measured.params)
         for category in measured.params.catIds
     ]
     precision, recall = (np.stack(of_classes, axis=-3) for of_classes in zip(*parts, strict=True))
@@ -128,11 +129,13 @@ class _Outcomes:
 
 
 def _outcomes(
-    category: int, ground_truth: dict[str, Any], objects: CocoAnnotations, detections: CocoResults
+    category: int,
+    categories: list[dict[str, Any]],
+    images: np.ndarray,
+    objects: CocoAnnotations,
+    detections: CocoResults,
 ) -> _Outcomes:
-    """Of one class, in the order of image ids."""
-    categories = ground_truth["categories"]
-    images = np.unique([each["id"] for each in ground_truth["images"]])
+    """Of one of the classes, in the order of image ids, which ascend."""
     parts = []
     for some, to_find, found in zip(
         np.split(images, range(_IMAGES, len(images), _IMAGES)),

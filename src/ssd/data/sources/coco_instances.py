@@ -6,7 +6,6 @@ here and is left to the rules of `repairs`. Segmentations are not read.
 
 import math
 import re
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ssd.data.big_json import read_big_json
+from ssd.data.big_json import only, read_big_json
 from ssd.data.coco_annotations import ROW_BYTES, CocoAnnotations, ids_of, packed
 from ssd.data.source import Annotation, Category, in_label_order
 from ssd.data.sources.photo_names import photo_name
@@ -271,11 +270,12 @@ _READ = {
     *("id", "file_name", "height", "width", "image_id", "category_id", "bbox", "area", "iscrowd", "name"),
     "supercategory",
 }
+_reading = only(_READ)
 
 
 def _kept(entry: dict[str, Any]) -> bytes | dict[str, Any]:
     """The row of an annotation of which all is there and as it should be; of other objects what is read."""
-    read = {sys.intern(key): value for key, value in entry.items() if key in _READ}
+    read = _reading(entry)
     if "bbox" not in read:
         return read
     try:
